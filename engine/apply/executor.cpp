@@ -1,0 +1,257 @@
+#include "apply/executor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "apply/stage_context.h"
+#include "apply/stage_failure.h"
+#include "apply/task_graph.h"
+
+namespace gpuplan {
+namespace {
+
+ResourceState success_state(Action action) {
+  switch (action) {
+    case Action::create: return ResourceState::created;
+    case Action::update: return ResourceState::updated;
+    case Action::replace: return ResourceState::replaced;
+    case Action::remove: return ResourceState::removed;
+    case Action::none: break;
+  }
+  return ResourceState::unchanged;
+}
+
+// How far one change of the plan has got.
+struct ChangeProgress {
+  std::size_t stages = 0;      // in the plan
+  std::size_t done = 0;
+  bool begun = false;
+  bool stopped = false;        // by an interrupt, in the middle of a stage
+  Json captured;
+  ResourceOutcome outcome;
+};
+
+// One execution of one plan. Stages run on several threads; everything they share stands under mutex_.
+class Execution {
+ public:
+  Execution(const Plan& plan, const Spec& spec, const StepKinds& kinds, GuardedHost& host, Journal& journal,
+            RunEvents& events)
+      : plan_(plan), spec_(spec), kinds_(kinds), host_(host), journal_(journal), events_(events),
+        progress_(plan.changes.size()) {
+    for (std::size_t i = 0; i < plan_.changes.size(); ++i) {
+      const Change& change = plan_.changes[i];
+      progress_[i].outcome.address = change.address;
+      if (change.action == Action::remove || change.action == Action::replace) withdrawn_.insert(change.address);
+      if (change.action == Action::create || change.action == Action::replace) made_new_.insert(change.address);
+    }
+    for (const PlannedStage& stage : plan_.stages) ++progress_[stage.change].stages;
+    for (const OwnedResource& owned : journal_.owned()) owned_.emplace(owned.resource.address, owned);
+  }
+
+  RunOutcome run(const RunRecord& record, const ExecutorOptions& options) {
+    run_ = journal_.begin_run(record, plan_);
+    events_.run_started(run_, plan_.stages.size());
+    std::vector<Task> tasks;
+    for (const PlannedStage& stage : plan_.stages) tasks.push_back({stage.after, stage.commit_phase});
+    run_tasks(tasks, options.parallelism, [] { return !Interrupt::requested(); },
+              [this](std::size_t stage) { return run_stage(stage); });
+    return finish();
+  }
+
+ private:
+  TaskEnd run_stage(std::size_t index) {
+    const PlannedStage& stage = plan_.stages[index];
+    const Change& change = plan_.changes[stage.change];
+    const StepKind& kind = *kinds_.find(change.address.kind());
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      events_.stage_started(change, stage.stage, false);
+    }
+    const auto started = std::chrono::steady_clock::now();
+    try {
+      prepare(stage, change, kind);
+      if (stage.commit_phase) journal_.commit_stage_begins(run_, index);
+      else journal_.stage_begins(run_, index);
+      perform(stage, change, kind);
+    } catch (const Interrupted&) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      progress_[stage.change].stopped = true;
+      return TaskEnd::interrupted;
+    } catch (const JournalError&) {
+      throw;
+    } catch (...) {
+      fail(index, describe_failure(std::current_exception(), change.address.kind(), to_string(stage.stage)));
+      return TaskEnd::failed;
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+    succeed(index, took.count());
+    return TaskEnd::done;
+  }
+
+  // Before the first stage of a change: look again, then save what undo will need.
+  void prepare(const PlannedStage& stage, const Change& change, const StepKind& kind) {
+    ChangeProgress& progress = progress_[stage.change];
+    if (progress.begun) return;
+    refuse_if_moved(change, kind);
+    Json captured = kind.capture(change, host_.reader());
+    journal_.captured(run_, stage.change, captured);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    progress.captured = std::move(captured);
+    progress.begun = true;
+  }
+
+  void refuse_if_moved(const Change& change, const StepKind& kind) const {
+    const Resource& resource = change.resource;
+    // What lived in something that this run made anew is gone by design.
+    for (const Address& container : resource.lives_in) {
+      if (made_new_.count(container) > 0 || withdrawn_.count(container) > 0) return;
+    }
+    const Observation now = kind.observe(resource, prior(change.address), host_.reader());
+    const std::string moved = describe_move(change.before, now);
+    if (moved.empty()) return;
+    throw HostError(HostError::Kind::refused, change.address.to_string(),
+                    fmt::format("the host has changed since this was planned: {}; nothing was done to it; "
+                                "plan again to see what is to be done now", moved));
+  }
+
+  Prior prior(const Address& address) const {
+    const auto found = owned_.find(address);
+    if (found == owned_.end()) return {};
+    return {true, found->second.resource.declared};
+  }
+
+  Json origin(const Address& address) const {
+    const auto found = owned_.find(address);
+    return found == owned_.end() ? Json() : found->second.origin;
+  }
+
+  void perform(const PlannedStage& stage, const Change& change, const StepKind& kind) {
+    const std::string address = change.address.to_string();
+    const std::unique_ptr<Host> host = host_.for_resource(address);
+    StageContext context(spec_, host_.reader().clock(), withdrawn_, [&](const std::string& text) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      events_.stage_progress(change, stage.stage, text);
+    });
+    const Json& captured = progress_[stage.change].captured;
+    switch (stage.stage) {
+      case Stage::withdraw: kind.withdraw(change, captured, origin(change.address), *host, context); break;
+      case Stage::apply: kind.apply(change, captured, *host, context); break;
+      case Stage::commit: kind.commit(change, captured, origin(change.address), *host, context); break;
+    }
+    host_.stage_ends(address);
+    if (stage.stage == Stage::apply) require_converged(change, kind);
+  }
+
+  // A step is done when the host says so, not when the step returns.
+  void require_converged(const Change& change, const StepKind& kind) const {
+    const Prior prior{true, change.resource.declared};
+    const Observation now = kind.observe(change.resource, prior, host_.reader());
+    const Change left = kind.compare(change.resource, now, prior);
+    if (left.action == Action::none) return;
+    std::string what = now.exists ? "" : "it does not exist";
+    for (const AttributeChange& attribute : left.attributes) {
+      if (!now.exists || !attribute.known) continue;
+      if (!what.empty()) what += ", ";
+      what += attribute.sensitive ? fmt::format("`{}` differs", attribute.name)
+                                  : fmt::format("`{}` is {} instead of {}", attribute.name, to_text(attribute.before),
+                                                to_text(attribute.after));
+    }
+    throw HostError(HostError::Kind::failed, change.address.to_string(),
+                    fmt::format("the step ended without an error, but the host does not show its result: {}", what));
+  }
+
+  void succeed(std::size_t index, double seconds) {
+    const PlannedStage& stage = plan_.stages[index];
+    const Change& change = plan_.changes[stage.change];
+    ChangeProgress& progress = progress_[stage.change];
+    const bool complete = progress.done + 1 == progress.stages;  // stages of one change never run side by side
+    journal_.stage_ends(run_, index, StageStatus::done);
+    if (complete) journal_.change_ends(run_, stage.change, success_state(change.action), {});
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++progress.done;
+    events_.stage_finished(change, stage.stage, false, seconds);
+    if (complete) end_resource(stage.change, success_state(change.action));
+  }
+
+  void fail(std::size_t index, const StageFailure& failure) {
+    const PlannedStage& stage = plan_.stages[index];
+    const Change& change = plan_.changes[stage.change];
+    if (progress_[stage.change].begun) journal_.stage_ends(run_, index, StageStatus::failed);
+    journal_.change_ends(run_, stage.change, ResourceState::failed, failure.error);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    progress_[stage.change].outcome.error = failure.error;
+    progress_[stage.change].outcome.output_tail = failure.output_tail;
+    events_.stage_failed(change, stage.stage, false, failure.error, failure.output_tail);
+    end_resource(stage.change, ResourceState::failed);
+  }
+
+  void end_resource(std::size_t change, ResourceState state) {
+    progress_[change].outcome.state = state;
+    events_.resource_ended(plan_.changes[change], state);
+  }
+
+  // A removal without stages goes with what it lives in; everything else had nothing to do.
+  ResourceState state_without_stages(std::size_t index) const {
+    const Change& change = plan_.changes[index];
+    if (change.action != Action::remove) return ResourceState::unchanged;
+    for (const Address& container : change.resource.lives_in) {
+      for (std::size_t i = 0; i < index; ++i) {  // containers come before what lives in them
+        if (plan_.changes[i].address != container || !withdrawn_.count(container)) continue;
+        if (progress_[i].outcome.state != ResourceState::removed) return ResourceState::skipped;
+      }
+    }
+    return ResourceState::removed;
+  }
+
+  RunOutcome finish() {
+    RunOutcome outcome;
+    outcome.run = run_;
+    for (std::size_t i = 0; i < progress_.size(); ++i) {
+      ChangeProgress& progress = progress_[i];
+      if (progress.outcome.state == ResourceState::pending) {
+        ResourceState state = ResourceState::skipped;
+        if (progress.stages == 0) state = state_without_stages(i);
+        else if (progress.begun || progress.stopped) state = ResourceState::interrupted;
+        journal_.change_ends(run_, i, state, {});
+        end_resource(i, state);
+      }
+      if (progress.outcome.state == ResourceState::failed) outcome.status = RunStatus::failed;
+      outcome.resources.push_back(progress.outcome);
+    }
+    const bool all_ended = std::all_of(outcome.resources.begin(), outcome.resources.end(), [](const ResourceOutcome& item) {
+      return item.state != ResourceState::skipped && item.state != ResourceState::interrupted;
+    });
+    if (outcome.status != RunStatus::failed && !all_ended) outcome.status = RunStatus::interrupted;
+    journal_.run_ends(run_, outcome.status);
+    const auto record = journal_.run(run_);
+    outcome.commit_begun = record && record->commit_begun;
+    return outcome;
+  }
+
+  const Plan& plan_;
+  const Spec& spec_;
+  const StepKinds& kinds_;
+  GuardedHost& host_;
+  Journal& journal_;
+  RunEvents& events_;
+  std::int64_t run_ = 0;
+  std::mutex mutex_;
+  std::vector<ChangeProgress> progress_;
+  WithdrawnAddresses withdrawn_;
+  std::set<Address> made_new_;
+  std::map<Address, OwnedResource> owned_;
+};
+
+}  // namespace
+
+RunOutcome execute(const Plan& plan, const Spec& spec, const RunRecord& run, const StepKinds& kinds,
+                   GuardedHost& host, Journal& journal, RunEvents& events, const ExecutorOptions& options) {
+  return Execution(plan, spec, kinds, host, journal, events).run(run, options);
+}
+
+}  // namespace gpuplan

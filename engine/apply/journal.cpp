@@ -1,0 +1,163 @@
+#include "apply/journal.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <mutex>
+
+#include "apply/journal_file.h"
+#include "apply/journal_rows.h"
+#include "apply/journal_schema.h"
+#include "apply/journal_writer.h"
+
+namespace gpuplan {
+namespace {
+
+// Reads on a connection of their own, so that they never wait for a writer.
+class SqliteJournal : public Journal {
+ public:
+  // `writing` is null for a journal that is only read.
+  SqliteJournal(std::unique_ptr<Database> reading, std::unique_ptr<Database> writing, WriteHook hook)
+      : reading_(std::move(reading)), writing_(std::move(writing)) {
+    if (writing_) writer_ = std::make_unique<JournalWriter>(*writing_, std::move(hook));
+  }
+
+  std::vector<RunRecord> runs() override {
+    const std::lock_guard lock(read_mutex_);
+    return read_runs(*reading_);
+  }
+  std::optional<RunRecord> run(std::int64_t id) override {
+    const std::lock_guard lock(read_mutex_);
+    return read_run(*reading_, id);
+  }
+  std::vector<ChangeRecord> changes(std::int64_t run) override {
+    const std::lock_guard lock(read_mutex_);
+    return read_changes(*reading_, run);
+  }
+  std::vector<StageRecord> stages(std::int64_t run) override {
+    const std::lock_guard lock(read_mutex_);
+    return read_stages(*reading_, run);
+  }
+  std::vector<OwnedResource> owned() override {
+    const std::lock_guard lock(read_mutex_);
+    return read_owned(*reading_);
+  }
+
+  std::int64_t begin_run(const RunRecord& run, const Plan& plan) override {
+    std::vector<StoredChange> changes;
+    changes.reserve(plan.changes.size());
+    for (const Change& change : plan.changes) changes.push_back(stored_change(change));
+    std::int64_t id = 0;
+    write([&](Database& database) {
+      id = insert_run(database, run);
+      insert_changes(database, id, changes);
+      insert_stages(database, id, plan.stages);
+    });
+    return id;
+  }
+
+  void captured(std::int64_t run, std::size_t change, const Json& data) override {
+    const std::string text = journal_json(data, fmt::format("the undo data of change {} of run {}", change, run));
+    write([&](Database& database) { write_captured(database, run, change, text); });
+  }
+
+  void stage_begins(std::int64_t run, std::size_t stage) override {
+    write([&](Database& database) { write_stage_begun(database, run, stage); });
+  }
+
+  void commit_stage_begins(std::int64_t run, std::size_t stage) override {
+    write([&](Database& database) {
+      write_commit_begun(database, run);
+      write_stage_begun(database, run, stage);
+    });
+  }
+
+  void stage_ends(std::int64_t run, std::size_t stage, StageStatus status) override {
+    write([&](Database& database) { write_stage_status(database, run, stage, status); });
+  }
+
+  void change_ends(std::int64_t run, std::size_t change, ResourceState state, const std::string& error) override {
+    write([&](Database& database) { write_change_end(database, run, change, state, error); });
+  }
+
+  void run_ends(std::int64_t run, RunStatus status) override {
+    write([&](Database& database) { write_run_status(database, run, status); });
+  }
+
+  void change_undone(std::int64_t run, std::size_t change) override {
+    write([&](Database& database) { write_change_undone(database, run, change); });
+  }
+
+  std::int64_t begin_rollback(const RunRecord& run) override {
+    std::int64_t id = 0;
+    write([&](Database& database) { id = insert_run(database, run); });
+    return id;
+  }
+
+  void run_rolled_back(std::int64_t run) override { run_ends(run, RunStatus::rolled_back); }
+
+ private:
+  void write(const JournalWriter::Work& work) {
+    if (!writer_) {
+      throw JournalError(
+          fmt::format("the journal {} was opened for reading only; this is a defect of gpuplan: please report it",
+                      reading_->name()));
+    }
+    writer_->write(work);
+  }
+
+  std::mutex read_mutex_;
+  std::unique_ptr<Database> reading_;
+  std::unique_ptr<Database> writing_;  // used by whichever caller leads, see JournalWriter
+  std::unique_ptr<JournalWriter> writer_;
+};
+
+bool has_write_ahead_log(const std::string& path) {
+  struct stat status {};
+  return stat((path + "-wal").c_str(), &status) == 0 && status.st_size > 0;
+}
+
+// Reading a write-ahead log needs a shared-memory file beside it. Where that cannot be made and
+// there is no log, the database file alone is the whole truth.
+std::unique_ptr<Database> open_for_reading(const std::string& path, const std::string& name) {
+  try {
+    auto database = std::make_unique<Database>(path, name, DatabaseMode::read);
+    database->integer("SELECT count(*) FROM sqlite_master");
+    return database;
+  } catch (const DatabaseError& error) {
+    const int code = error.code() & 0xFF;
+    if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || has_write_ahead_log(path)) throw;
+  }
+  return std::make_unique<Database>(path, name, DatabaseMode::read_immutable);
+}
+
+}  // namespace
+
+std::unique_ptr<Journal> Journal::open(const std::string& path, const std::string& cluster, WriteHook hook) {
+  const std::string real_path = resolved_journal_path(path);
+  if (!journal_file_is_trusted(real_path)) {
+    make_journal_file(real_path);
+    journal_file_is_trusted(real_path);
+  }
+  chmod(real_path.c_str(), 0600);  // undo data is nobody else's business; its companions inherit this
+  auto writing = std::make_unique<Database>(real_path, path, DatabaseMode::write);
+  // Nothing is written into a file before it is known to be a journal or to be blank.
+  const bool blank = is_blank(*writing);
+  if (!blank) require_sound(*writing, cluster);
+  make_durable(*writing);
+  if (blank) lay_out(*writing, cluster);
+  require_sound(*writing, cluster);
+  auto reading = std::make_unique<Database>(real_path, path, DatabaseMode::read);
+  return std::make_unique<SqliteJournal>(std::move(reading), std::move(writing), std::move(hook));
+}
+
+std::unique_ptr<Journal> Journal::open_read_only(const std::string& path, const std::string& cluster) {
+  const std::string real_path = resolved_journal_path(path);
+  if (!journal_file_is_trusted(real_path)) return nullptr;
+  auto reading = open_for_reading(real_path, path);
+  if (is_blank(*reading)) return nullptr;
+  require_sound(*reading, cluster);
+  return std::make_unique<SqliteJournal>(std::move(reading), nullptr, WriteHook{});
+}
+
+}  // namespace gpuplan

@@ -1,0 +1,113 @@
+// What must survive a crash, in one SQLite database per cluster. The only user of SQLite.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "plan/owned.h"
+#include "plan/plan.h"
+
+namespace gpuplan {
+
+// A journal that cannot be opened, read or written. what() is one whole sentence with the path, the
+// reason in words and what to do.
+class JournalError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+enum class RunStatus { running, succeeded, failed, interrupted, rolled_back };
+std::string_view to_string(RunStatus status);
+
+// The end of one resource in a run.
+enum class ResourceState {
+  pending, unchanged, created, updated, replaced, removed, failed, skipped, interrupted, undone,
+};
+std::string_view to_string(ResourceState state);
+
+struct RunRecord {
+  std::int64_t id = 0;          // 1, 2, 3, …
+  std::string command;          // "apply", "destroy", "rollback"
+  std::string argv;             // the command line, for people
+  std::string spec_name;
+  std::string spec_sha256;
+  std::string spec_text;        // whole, so that rollback can read timeouts and paths of that time
+  std::string host_identity;
+  std::string host_description;
+  std::int64_t pid = 0;
+  std::int64_t started = 0;     // seconds since 1970, UTC, of this machine
+  std::int64_t finished = 0;    // 0: never
+  RunStatus status = RunStatus::running;
+  bool commit_begun = false;    // the commit phase was entered: rollback can no longer restore
+};
+
+struct ChangeRecord {
+  std::int64_t run = 0;
+  std::size_t index = 0;        // position in the plan
+  Change change;                // without source locations
+  ResourceState state = ResourceState::pending;
+  std::string error;            // of a failed one
+  Json captured;                // null until captured
+};
+
+enum class StageStatus { planned, begun, done, failed, undo_begun, undone, undo_failed };
+std::string_view to_string(StageStatus status);
+
+struct StageRecord {
+  std::int64_t run = 0;
+  std::size_t index = 0;        // position in Plan::stages
+  PlannedStage stage;
+  StageStatus status = StageStatus::planned;
+  std::int64_t begun = 0, ended = 0;
+};
+
+// A connection to one cluster's journal. Thread-safe. Every function that writes returns when the
+// record is durable (write-ahead log, synchronous=FULL); concurrent writes share one fsync. All may
+// throw JournalError.
+class Journal {
+ public:
+  // Called before each write with its number, counting from 1 in this process: for fault injection.
+  using WriteHook = std::function<void(std::int64_t)>;
+
+  // Opens or creates `path` (mode 0600; the directory must exist). Refuses a database of a newer
+  // version, of another cluster, one that is not ours, a symlink, one writable by others.
+  static std::unique_ptr<Journal> open(const std::string& path, const std::string& cluster, WriteHook hook = {});
+  // Opens an existing journal for reading only; a null pointer if there is none. Writing functions throw.
+  static std::unique_ptr<Journal> open_read_only(const std::string& path, const std::string& cluster);
+
+  virtual ~Journal() = default;
+
+  virtual std::vector<RunRecord> runs() = 0;  // oldest first
+  virtual std::optional<RunRecord> run(std::int64_t id) = 0;
+  virtual std::vector<ChangeRecord> changes(std::int64_t run) = 0;  // in plan order
+  virtual std::vector<StageRecord> stages(std::int64_t run) = 0;    // in plan order
+  virtual std::vector<OwnedResource> owned() = 0;                   // ordered by address
+
+  // Records a run with all its changes and stages as planned; returns its id.
+  virtual std::int64_t begin_run(const RunRecord& run, const Plan& plan) = 0;
+  // The undo data of a change, and with it (for a create) that gpuplan owns the resource, not yet
+  // complete. An owned resource keeps the origin it has.
+  virtual void captured(std::int64_t run, std::size_t change, const Json& data) = 0;
+  virtual void stage_begins(std::int64_t run, std::size_t stage) = 0;
+  // The first stage of the commit phase begins: sets RunRecord::commit_begun as well.
+  virtual void commit_stage_begins(std::int64_t run, std::size_t stage) = 0;
+  virtual void stage_ends(std::int64_t run, std::size_t stage, StageStatus status) = 0;
+  // The end of a resource. created, updated, replaced: owned, complete, declared as planned. removed:
+  // owned no more. unchanged: an owned resource becomes complete with the new declaration.
+  virtual void change_ends(std::int64_t run, std::size_t change, ResourceState state, const std::string& error) = 0;
+  virtual void run_ends(std::int64_t run, RunStatus status) = 0;
+
+  // Rollback. The change is undone as a whole: its state becomes undone, and ownership what it was
+  // before that run (not owned if the run created it).
+  virtual void change_undone(std::int64_t run, std::size_t change) = 0;
+  // Begins the record of a rollback; its own run has no changes.
+  virtual std::int64_t begin_rollback(const RunRecord& run) = 0;
+  virtual void run_rolled_back(std::int64_t run) = 0;
+};
+
+}  // namespace gpuplan

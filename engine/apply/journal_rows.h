@@ -1,0 +1,44 @@
+// The journal's records as rows: every SQL statement about runs, changes, stages and owned resources.
+#pragma once
+
+#include <vector>
+
+#include "apply/journal.h"
+#include "apply/journal_database.h"
+
+namespace gpuplan {
+
+// ------------------------------------------------------------------------------------ reading
+// Throw JournalError for rows that cannot be read and for texts that are none of ours.
+
+std::vector<RunRecord> read_runs(Database& database);
+std::optional<RunRecord> read_run(Database& database, std::int64_t id);
+std::vector<ChangeRecord> read_changes(Database& database, std::int64_t run);
+std::vector<StageRecord> read_stages(Database& database, std::int64_t run);
+std::vector<OwnedResource> read_owned(Database& database);
+
+// ------------------------------------------------------------------------------------ writing
+// Within a transaction of the caller. Throw JournalError if the row to be changed is not there.
+
+// JSON texts of one change, made before the transaction begins.
+struct StoredChange {
+  std::string address, action, resource, change;
+};
+StoredChange stored_change(const Change& change);
+
+std::int64_t insert_run(Database& database, const RunRecord& run);
+void insert_changes(Database& database, std::int64_t run, const std::vector<StoredChange>& changes);
+void insert_stages(Database& database, std::int64_t run, const std::vector<PlannedStage>& stages);
+void write_captured(Database& database, std::int64_t run, std::size_t change, const std::string& data);
+void write_stage_begun(Database& database, std::int64_t run, std::size_t stage);
+void write_commit_begun(Database& database, std::int64_t run);
+void write_stage_status(Database& database, std::int64_t run, std::size_t stage, StageStatus status);
+void write_change_end(Database& database, std::int64_t run, std::size_t change, ResourceState state,
+                      const std::string& error);
+void write_change_undone(Database& database, std::int64_t run, std::size_t change);
+void write_run_status(Database& database, std::int64_t run, RunStatus status);
+
+// JSON text as the journal stores it. Throws JournalError for text that is not UTF-8: `what` names it.
+std::string journal_json(const Json& json, const std::string& what);
+
+}  // namespace gpuplan

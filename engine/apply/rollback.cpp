@@ -1,0 +1,227 @@
+#include "apply/rollback.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <set>
+#include <tuple>
+
+#include "apply/stage_context.h"
+#include "apply/stage_failure.h"
+#include "apply/task_graph.h"
+#include "plan/parallel.h"
+
+namespace gpuplan {
+namespace {
+
+using ChangeKey = std::pair<std::int64_t, std::size_t>;  // run and change
+
+// One rollback on several threads; what they share stands under mutex_.
+class Undoing {
+ public:
+  Undoing(const RollbackPlan& plan, const Spec& spec, const StepKinds& kinds, GuardedHost& host, Journal& journal,
+          RunEvents& events)
+      : plan_(plan), spec_(spec), kinds_(kinds), host_(host), journal_(journal), events_(events) {
+    for (const ChangeRecord& change : plan_.changes) {
+      changes_.emplace(ChangeKey{change.run, change.index}, &change);
+      left_.emplace(ChangeKey{change.run, change.index}, 0);
+      ++left_of_address_[change.change.address];
+      if (change.change.action == Action::create) withdrawn_.insert(change.change.address);
+    }
+    for (const RollbackPlan::Step& step : plan_.steps) ++left_[{step.run, step.change}];
+    for (const std::int64_t run : plan_.runs) {
+      for (const StageRecord& stage : journal_.stages(run)) stage_kind_[{run, stage.index}] = stage.stage.stage;
+    }
+  }
+
+  RollbackOutcome run(const RunRecord& record, const ExecutorOptions& options) {
+    outcome_.run.run = journal_.begin_rollback(record);
+    outcome_.oldest_run = plan_.runs.empty() ? 0 : plan_.runs.back();
+    events_.run_started(outcome_.run.run, plan_.steps.size());
+    undo_what_has_no_steps();
+    std::vector<Task> tasks;
+    for (const RollbackPlan::Step& step : plan_.steps) tasks.push_back({step.after, false});
+    const std::vector<TaskEnd> ends = run_tasks(tasks, options.parallelism, [] { return !Interrupt::requested(); },
+                                                [this](std::size_t step) { return undo_step(step); });
+    conclude(ends, options);
+    return std::move(outcome_);
+  }
+
+ private:
+  // Changes whose stages an earlier attempt has undone already; saying it again is harmless.
+  void undo_what_has_no_steps() {
+    for (const auto& [key, steps] : left_) {
+      if (steps == 0) end_change(key);
+    }
+  }
+
+  TaskEnd undo_step(std::size_t index) {
+    const RollbackPlan::Step& step = plan_.steps[index];
+    const ChangeKey key{step.run, step.change};
+    const ChangeRecord& record = *changes_.at(key);
+    const Change& change = record.change;
+    const Stage stage = stage_kind_.at({step.run, step.stage});
+    const StepKind* kind = kinds_.find(change.address.kind());
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      events_.stage_started(change, stage, true);
+    }
+    const auto started = std::chrono::steady_clock::now();
+    try {
+      if (kind == nullptr) {
+        throw HostError(HostError::Kind::not_found, change.address.to_string(),
+                        fmt::format("no plugin for `{}` is loaded, so it cannot be undone; give its directory with "
+                                    "--plugin-path", change.address.kind()));
+      }
+      journal_.stage_ends(step.run, step.stage, StageStatus::undo_begun);
+      perform(*kind, stage, record);
+      journal_.stage_ends(step.run, step.stage, StageStatus::undone);
+    } catch (const Interrupted&) {
+      return TaskEnd::interrupted;
+    } catch (const JournalError&) {
+      throw;
+    } catch (...) {
+      fail(step, change, stage, describe_failure(std::current_exception(), change.address.kind(), "undo"));
+      return TaskEnd::failed;
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    events_.stage_finished(change, stage, true, took.count());
+    if (--left_[key] == 0) end_change(key);
+    return TaskEnd::done;
+  }
+
+  void perform(const StepKind& kind, Stage stage, const ChangeRecord& record) {
+    const std::string address = record.change.address.to_string();
+    const std::unique_ptr<Host> host = host_.for_resource(address);
+    StageContext context(spec_, host_.reader().clock(), withdrawn_, [&](const std::string& text) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      events_.stage_progress(record.change, stage, text);
+    });
+    kind.undo(stage, record.change, record.captured, *host, context);
+    host_.stage_ends(address);
+  }
+
+  // Called with mutex_ held, or before any thread runs.
+  void end_change(const ChangeKey& key) {
+    journal_.change_undone(key.first, key.second);
+    const Change& change = changes_.at(key)->change;
+    if (--left_of_address_[change.address] > 0) return;  // an older run touched it as well
+    outcome_.run.resources.push_back({change.address, ResourceState::undone, {}, {}});
+    events_.resource_ended(change, ResourceState::undone);
+  }
+
+  void fail(const RollbackPlan::Step& step, const Change& change, Stage stage, const StageFailure& failure) {
+    journal_.stage_ends(step.run, step.stage, StageStatus::undo_failed);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    events_.stage_failed(change, stage, true, failure.error, failure.output_tail);
+    outcome_.run.resources.push_back({change.address, ResourceState::failed, failure.error, failure.output_tail});
+    events_.resource_ended(change, ResourceState::failed);
+  }
+
+  void conclude(const std::vector<TaskEnd>& ends, const ExecutorOptions& options) {
+    const auto ended = [&](TaskEnd end) { return std::find(ends.begin(), ends.end(), end) != ends.end(); };
+    if (ended(TaskEnd::failed)) outcome_.run.status = RunStatus::failed;
+    else if (ended(TaskEnd::not_started) || ended(TaskEnd::interrupted)) outcome_.run.status = RunStatus::interrupted;
+    if (outcome_.run.status != RunStatus::interrupted) verify(options);
+    if (outcome_.run.status == RunStatus::succeeded && outcome_.differences.empty()) {
+      for (const std::int64_t run : plan_.runs) journal_.run_rolled_back(run);
+    }
+    report_rest();
+    const bool restored = outcome_.run.status == RunStatus::succeeded && outcome_.differences.empty();
+    journal_.run_ends(outcome_.run.run, restored || outcome_.run.status == RunStatus::interrupted ? outcome_.run.status
+                                                                                                 : RunStatus::failed);
+  }
+
+  // Resources that were neither undone nor failed: what stood before them did not get done.
+  void report_rest() {
+    std::set<Address> ended;
+    for (const ResourceOutcome& item : outcome_.run.resources) ended.insert(item.address);
+    for (const ChangeRecord& record : plan_.changes) {
+      if (!ended.insert(record.change.address).second) continue;
+      const ResourceState state =
+          outcome_.run.status == RunStatus::interrupted ? ResourceState::interrupted : ResourceState::skipped;
+      outcome_.run.resources.push_back({record.change.address, state, {}, {}});
+      events_.resource_ended(record.change, state);
+    }
+  }
+
+  // Every resource that any of the runs touched, against what was observed before the oldest of them.
+  void verify(const ExecutorOptions& options) {
+    std::map<Address, const ChangeRecord*> oldest;  // plan_.changes holds the newest run first
+    for (const ChangeRecord& record : plan_.changes) oldest[record.change.address] = &record;
+    std::vector<const ChangeRecord*> records;
+    for (const auto& entry : oldest) records.push_back(entry.second);
+    std::map<Address, Prior> priors;
+    for (const OwnedResource& owned : journal_.owned()) {
+      priors.emplace(owned.resource.address, Prior{true, owned.resource.declared});
+    }
+    for_each_in_parallel(records.size(), options.parallelism,
+                         [&](std::size_t i) { compare(*records[i], priors[records[i]->change.address]); });
+    std::sort(outcome_.differences.begin(), outcome_.differences.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.address, a.attribute) < std::tie(b.address, b.attribute);
+    });
+    outcome_.verified = records.size();
+  }
+
+  void compare(const ChangeRecord& record, const Prior& prior) {
+    const Change& change = record.change;
+    const StepKind* kind = kinds_.find(change.address.kind());
+    Observation now;
+    std::vector<RollbackDifference> found;
+    try {
+      if (kind == nullptr) throw HostError(HostError::Kind::not_found, "", "its plugin is not loaded");
+      now = kind->observe(change.resource, prior, host_.reader());
+      found = differences(change, *kind, now);
+    } catch (...) {
+      found.push_back({change.address, "exists", change.before.exists ? "true" : "false",
+                       "unknown: " + describe_failure(std::current_exception(), change.address.kind(), "observe").error});
+    }
+    const std::lock_guard<std::mutex> lock(mutex_);
+    outcome_.differences.insert(outcome_.differences.end(), found.begin(), found.end());
+  }
+
+  static std::vector<RollbackDifference> differences(const Change& change, const StepKind& kind, const Observation& now) {
+    std::vector<RollbackDifference> out;
+    const Observation& before = change.before;
+    if (before.exists != now.exists) {
+      out.push_back({change.address, "exists", before.exists ? "true" : "false", now.exists ? "true" : "false"});
+      return out;
+    }
+    for (const AttributeSchema& schema : kind.schema()) {
+      const Value* then = before.attributes.find(schema.name);
+      const Value* found = now.attributes.find(schema.name);
+      if (schema.sensitive || (then == nullptr && found == nullptr)) continue;
+      if (then != nullptr && found != nullptr && *then == *found) continue;
+      out.push_back({change.address, schema.name, then == nullptr ? "(none)" : to_text(*then),
+                     found == nullptr ? "(none)" : to_text(*found)});
+    }
+    return out;
+  }
+
+  const RollbackPlan& plan_;
+  const Spec& spec_;
+  const StepKinds& kinds_;
+  GuardedHost& host_;
+  Journal& journal_;
+  RunEvents& events_;
+  std::mutex mutex_;
+  std::map<ChangeKey, const ChangeRecord*> changes_;
+  std::map<ChangeKey, std::size_t> left_;                 // stages to undo, per change
+  std::map<Address, std::size_t> left_of_address_;        // changes to undo, per resource
+  std::map<ChangeKey, Stage> stage_kind_;
+  WithdrawnAddresses withdrawn_;
+  RollbackOutcome outcome_;
+};
+
+}  // namespace
+
+RollbackOutcome roll_back(const RollbackPlan& plan, const Spec& spec, const RunRecord& run, const StepKinds& kinds,
+                          GuardedHost& host, Journal& journal, RunEvents& events, const ExecutorOptions& options) {
+  return Undoing(plan, spec, kinds, host, journal, events).run(run, options);
+}
+
+}  // namespace gpuplan

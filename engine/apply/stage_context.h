@@ -1,0 +1,39 @@
+// The StepContext that the engine hands to a running stage.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+
+#include "plugin/step_kind.h"
+
+namespace gpuplan {
+
+// The addresses that a run takes away: remove, and the first half of replace.
+using WithdrawnAddresses = std::set<Address>;
+
+class StageContext : public StepContext {
+ public:
+  // All references must outlive the context.
+  StageContext(const Spec& spec, Clock& clock, const WithdrawnAddresses& withdrawn,
+               std::function<void(const std::string&)> progress)
+      : spec_(spec), clock_(clock), withdrawn_(withdrawn), progress_(std::move(progress)) {}
+
+  const Spec& spec() const override { return spec_; }
+  void progress(const std::string& text) override { progress_(text); }
+  void log(const std::string& text) override;
+  void wait_until(const std::string& what, std::chrono::seconds limit, std::chrono::milliseconds poll,
+                  const std::function<bool()>& ready) override;
+  bool is_withdrawn(const Address& address) const override { return withdrawn_.count(address) > 0; }
+
+ private:
+  const Spec& spec_;
+  Clock& clock_;
+  const WithdrawnAddresses& withdrawn_;
+  std::function<void(const std::string&)> progress_;
+};
+
+// "90s", "15m", "2h": the shortest exact form.
+std::string duration_text(std::chrono::seconds duration);
+
+}  // namespace gpuplan

@@ -1,0 +1,32 @@
+#include "apply/stage_failure.h"
+
+#include <fmt/format.h>
+
+#include "plan/contained_call.h"
+
+namespace gpuplan {
+
+StageFailure describe_failure(const std::exception_ptr& thrown, std::string_view kind, std::string_view entry_point) {
+  const auto problem = contained_call(kind, entry_point, {}, [&] { std::rethrow_exception(thrown); });
+  return {problem->summary, problem->why};
+}
+
+std::string describe_move(const Observation& then, const Observation& now) {
+  if (then.exists != now.exists) return now.exists ? "it exists now" : "it does not exist any more";
+  std::string out;
+  const auto add = [&](const std::string& name, const Value* before, const Value* after) {
+    if (!out.empty()) out += ", ";
+    out += fmt::format("`{}` was {} and is {} now", name, before == nullptr ? "(none)" : to_text(*before),
+                       after == nullptr ? "(none)" : to_text(*after));
+  };
+  for (const auto& [name, value] : then.attributes) {
+    const Value* after = now.attributes.find(name);
+    if (after == nullptr || *after != value) add(name, &value, after);
+  }
+  for (const auto& [name, value] : now.attributes) {
+    if (then.attributes.find(name) == nullptr) add(name, nullptr, &value);
+  }
+  return out;
+}
+
+}  // namespace gpuplan

@@ -1,0 +1,193 @@
+#include "command/carry_out.h"
+
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "command/exit_codes.h"
+#include "command/failure.h"
+#include "command/run_events_json.h"
+#include "command/run_events_text.h"
+#include "host/interrupt.h"
+#include "plan/print_json.h"
+#include "plan/print_text.h"
+
+namespace gpuplan::command {
+namespace {
+
+void show(Session& session, const Plan& plan) {
+  if (session.console.json()) {
+    session.console.event({{"type", "plan"}, {"plan", plan_to_json(plan)}});
+  } else {
+    session.console.out() << print_plan(plan, session.kinds, {session.console.color_out(), session.options.explain});
+  }
+}
+
+// Calls `body` with the events of a run going to the console.
+template <typename Body>
+auto with_events(Session& session, const Body& body) {
+  if (session.console.json()) {
+    JsonEvents events(session.console);
+    return body(events);
+  }
+  const std::unique_ptr<Progress> progress = session.console.progress();
+  TextEvents events(*progress, session.console.color_out());
+  return body(events);
+}
+
+// A journal that fails in the middle of a run leaves the server somewhere in between.
+template <typename Body>
+auto while_running(Session& session, const Body& body) {
+  try {
+    return body();
+  } catch (const JournalError& error) {
+    throw Failure(exit_step_failed, error.what(), "the run was stopped: what cannot be recorded must not be done",
+                  fmt::format("mend the journal's file system, then `{}`",
+                              session.suggest("rollback --cluster " + session.cluster)));
+  }
+}
+
+RunRecord record_for(Session& session, const Plan& plan, const Spec& spec, const std::string& command) {
+  RunRecord record = session.record(command);
+  record.spec_name = spec.file ? spec.file->name : plan.spec_name;
+  record.spec_sha256 = spec.sha256;
+  record.spec_text = spec.file ? spec.file->text : "";
+  return record;
+}
+
+std::string again(const Session& session) {
+  std::string words = session.options.verb;
+  for (const std::string& argument : session.options.arguments) words += ' ' + shell_quoted(argument);
+  if (session.options.arguments.empty()) words += " --cluster " + session.cluster;
+  return session.suggest(words);
+}
+
+std::string next_step(const Session& session, const RunOutcome& outcome, const std::string& command) {
+  const std::string rollback = session.suggest("rollback --cluster " + session.cluster);
+  if (outcome.status == RunStatus::succeeded) {
+    if (outcome.needs_reboot) return fmt::format("reboot the server, then run `{}` again.", again(session));
+    if (command == "destroy") return "nothing; the server is free.";
+    return fmt::format("`{}` shows what was made; `{}` takes it back.", session.suggest("status"),
+                       session.suggest("destroy --cluster " + session.cluster));
+  }
+  if (outcome.commit_begun) {
+    return fmt::format("{}run `{}` again: the run began what cannot be undone, so it can only be completed.",
+                       outcome.status == RunStatus::failed ? "mend the cause, then " : "", again(session));
+  }
+  if (outcome.status == RunStatus::interrupted) {
+    return fmt::format("`{}` goes on with the run, `{}` undoes it.", again(session), rollback);
+  }
+  if (outcome.needs_reboot) return fmt::format("reboot the server, then run `{}` again, or `{}`.", again(session), rollback);
+  return fmt::format("mend the cause and run `{}` again to go on, or undo the run with `{}`.", again(session), rollback);
+}
+
+std::string headline(const RunOutcome& outcome) {
+  const std::string_view word = outcome.status == RunStatus::succeeded     ? "succeeded"
+                                : outcome.status == RunStatus::interrupted ? "was interrupted"
+                                                                           : "failed";
+  return fmt::format("Run {} {}", outcome.run, word);
+}
+
+Ending ending_of(const Session& session, const RunOutcome& outcome, const std::string& command) {
+  Ending ending;
+  ending.headline = headline(outcome);
+  ending.status = to_string(outcome.status);
+  ending.exit_code = exit_code_for(outcome);
+  ending.run = outcome.run;
+  ending.resources = outcome.resources;
+  ending.next = next_step(session, outcome, command);
+  return ending;
+}
+
+// `on_failure: rollback`: the failed run is undone, and the ending tells of both.
+void roll_back_at_once(Session& session, const Spec& spec, Ending& ending) {
+  const RollbackPlan plan = plan_rollback(*session.journal, ending.run, session.host.host->identity());
+  if (!plan.refusal.empty()) {
+    ending.next = fmt::format("{} (on_failure: rollback could not be done: {})", ending.next, plan.refusal);
+    return;
+  }
+  if (session.console.json()) session.console.event({{"type", "rollback_started"}, {"run", *ending.run}});
+  else session.console.out() << fmt::format("\nRun {} failed; undoing it (on_failure: rollback)\n", *ending.run);
+  ending.rollback = undo_runs(session, plan, spec);
+  const RunOutcome& undone = ending.rollback->run;
+  for (ResourceOutcome& resource : ending.resources) {
+    for (const ResourceOutcome& now : undone.resources) {
+      if (now.address == resource.address) resource.state = now.state;
+    }
+  }
+  const int code = exit_code_for(*ending.rollback);
+  ending.exit_code = code == exit_done ? exit_step_failed : code;
+  const bool restored = code == exit_done;
+  ending.headline += restored ? " and was undone" : " and was not undone completely";
+  ending.next = restored ? fmt::format("mend the cause and run `{}` again.", again(session))
+                : undone.status != RunStatus::succeeded && undone.status != RunStatus::rolled_back
+                    ? fmt::format("`{}` goes on with the rollback.", session.suggest("rollback --cluster " + session.cluster))
+                    : "look at the differences; `" + session.suggest("plan --explain SPEC") + "` shows where values are read.";
+}
+
+int end_without_changes(Session& session, const Plan& plan) {
+  if (!session.console.json()) {
+    session.console.out() << fmt::format("No changes. Cluster {} is as {} declares it.\n", plan.cluster, plan.spec_name);
+    return exit_done;
+  }
+  Ending ending;
+  ending.status = to_string(RunStatus::succeeded);
+  for (const Change& change : plan.changes) ending.resources.push_back({change.address, ResourceState::unchanged, {}, {}});
+  print_ending(session.console, ending);
+  return exit_done;
+}
+
+}  // namespace
+
+void confirm(Session& session, const std::string& question) {
+  if (session.options.yes) return;
+  if (!session.console.can_ask()) {
+    throw Failure(exit_nothing_changed, "nobody can be asked for confirmation, so nothing was changed",
+                  session.console.json() ? "--json asks nothing" : "there is no terminal",
+                  "add --yes to go on without a question");
+  }
+  if (session.console.ask(question + " Only \"yes\" is accepted: ")) return;
+  throw Failure(exit_nothing_changed, "not confirmed; nothing was changed");
+}
+
+RollbackOutcome undo_runs(Session& session, const RollbackPlan& plan, const Spec& spec) {
+  RunRecord record = session.record("rollback");
+  record.spec_name = spec.file ? spec.file->name : "";
+  record.spec_sha256 = spec.sha256;
+  return while_running(session, [&] {
+    return with_events(session, [&](RunEvents& events) {
+      return roll_back(plan, spec, record, session.kinds, *session.guarded, session.writable_journal(), events,
+                       {session.options.parallelism});
+    });
+  });
+}
+
+int carry_out(Session& session, const Plan& plan, const Spec& spec, const std::string& command) {
+  const std::optional<RunRecord> unfinished = session.unfinished_run();
+  if (!plan.has_changes() && !unfinished) return end_without_changes(session, plan);
+  show(session, plan);
+  if (plan.has_changes()) {
+    confirm(session, fmt::format("\n{} these changes on {}?", command == "destroy" ? "Destroy with" : "Make",
+                                 printable(plan.host_description)));
+  } else if (!session.console.json()) {
+    session.console.out() << fmt::format("No changes are left. Run {}, which did not end, is completed.\n", unfinished->id);
+  }
+  if (Interrupt::requested()) throw Interrupted();
+  session.console.out().flush();
+
+  const RunRecord record = record_for(session, plan, spec, command);
+  Journal& journal = session.writable_journal();
+  const RunOutcome outcome = while_running(session, [&] {
+    return with_events(session, [&](RunEvents& events) {
+      return execute(plan, spec, record, session.kinds, *session.guarded, journal, events, {session.options.parallelism});
+    });
+  });
+  Ending ending = ending_of(session, outcome, command);
+  if (outcome.status == RunStatus::failed && spec.on_failure == "rollback" && !outcome.commit_begun) {
+    roll_back_at_once(session, spec, ending);
+  }
+  print_ending(session.console, ending);
+  return ending.exit_code;
+}
+
+}  // namespace gpuplan::command

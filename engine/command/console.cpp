@@ -1,0 +1,97 @@
+#include "command/console.h"
+
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <string_view>
+
+#include "host/interrupt.h"
+#include "plan/plan.h"
+#include "plan/print_json.h"
+
+namespace gpuplan::command {
+namespace {
+
+bool is_terminal(int descriptor) {
+  const char* term = std::getenv("TERM");
+  return isatty(descriptor) == 1 && term != nullptr && std::string_view(term) != "dumb";
+}
+
+bool wants_color(ColorMode mode, int descriptor) {
+  if (mode == ColorMode::automatic) return is_terminal(descriptor);
+  return mode == ColorMode::always;
+}
+
+// Reads up to a newline without blocking in read(2): an interrupt must be seen at once.
+std::string read_line() {
+  std::string line;
+  while (true) {
+    if (Interrupt::requested()) throw Interrupted();
+    struct pollfd wait {STDIN_FILENO, POLLIN, 0};
+    if (poll(&wait, 1, 100) <= 0) continue;
+    char c = 0;
+    if (read(STDIN_FILENO, &c, 1) <= 0 || c == '\n') return line;
+    line += c;
+  }
+}
+
+}  // namespace
+
+Console::Console(ColorMode color, bool json)
+    : json_(json),
+      color_out_(!json && wants_color(color, STDOUT_FILENO)),
+      color_err_(wants_color(color, STDERR_FILENO)),
+      can_ask_(!json && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1),
+      live_(!json && is_terminal(STDOUT_FILENO)),
+      live_err_(is_terminal(STDERR_FILENO)) {}
+
+std::ostream& Console::out() { return std::cout; }
+std::ostream& Console::err() { return std::cerr; }
+
+void Console::show(const std::vector<Diagnostic>& problems) {
+  std::cout.flush();
+  for (const Diagnostic& problem : problems) std::cerr << render(problem, color_err_);
+}
+
+void Console::event(Json event) {
+  event["format_version"] = plan_format_version;
+  std::cout << to_line(event) << std::endl;
+}
+
+void Console::document(const Json& document) { std::cout << to_document(document); }
+
+bool Console::ask(const std::string& question) {
+  std::cout << question << std::flush;
+  const bool yes = read_line() == "yes";
+  std::cout << '\n';
+  return yes;
+}
+
+std::unique_ptr<Progress> Console::progress() {
+  Progress::Style style;
+  style.live = live_;
+  struct winsize size {};
+  if (live_ && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+    style.width = size.ws_col;
+    style.max_lines = size.ws_row > 8 ? size.ws_row / 2U : 4U;
+  }
+  return std::make_unique<Progress>(std::cout, style);
+}
+
+std::function<void(const std::string&)> Console::passing_text() {
+  if (!live_err_) return {};
+  struct Line {
+    Line() = default;
+    Line(const Line&) = delete;
+    Line& operator=(const Line&) = delete;
+    ~Line() { std::cerr << "\r\033[K" << std::flush; }
+  };
+  return [line = std::make_shared<Line>()](const std::string& text) {
+    std::cerr << "\r\033[K" << text << std::flush;
+  };
+}
+
+}  // namespace gpuplan::command

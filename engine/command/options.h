@@ -1,0 +1,59 @@
+// The command line and the environment, read into one value.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/guard/guarded_host.h"
+#include "report/log.h"
+
+namespace gpuplan::command {
+
+enum class ColorMode { automatic, always, never };
+
+struct Options {
+  std::string verb;                    // empty: none was given
+  std::vector<std::string> arguments;  // what follows the verb: SPEC or RUN
+  bool help = false;
+  bool version = false;
+
+  std::string host = "local";
+  std::string state_dir;               // absolute
+  std::string cluster;                 // empty: not given
+  std::vector<std::string> plugin_paths;
+  std::size_t parallelism = 10;
+  LogLevel log_level = LogLevel::warning;
+  ColorMode color = ColorMode::automatic;
+  bool json = false;
+
+  bool yes = false;
+  bool detailed_exitcode = false;
+  bool explain = false;
+  std::vector<Fault> faults;
+  std::optional<std::int64_t> run;
+  std::string format = "dot";
+
+  std::string command_line;            // as typed, for the journal and the lock
+  std::string repeated_flags;          // flags that a suggested command must repeat, each with a blank in front
+};
+
+// What of the environment decides something.
+struct Environment {
+  std::string state_dir;       // GPUPLAN_STATE_DIR
+  std::string xdg_state_home;  // XDG_STATE_HOME
+  std::string home;            // HOME
+  bool no_color = false;       // NO_COLOR is set and not empty
+  bool root = false;           // the effective user is root
+};
+Environment read_environment();
+
+// Reads the words after the program's name. Flags may stand before or after the verb. Throws Failure
+// with exit code 64 for anything that is not understood; says what was meant where it can.
+Options parse_options(const std::vector<std::string>& words, const Environment& environment);
+
+// For a command line that can be pasted into a shell.
+std::string shell_quoted(const std::string& word);
+
+}  // namespace gpuplan::command

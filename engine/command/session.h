@@ -1,0 +1,79 @@
+// What a verb works with: plugins, host, lock and journal, opened as the verb needs them.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apply/journal.h"
+#include "apply/run_lock.h"
+#include "command/console.h"
+#include "command/options.h"
+#include "command/state_dir.h"
+#include "host/guard/guarded_host.h"
+#include "host/open/open_host.h"
+#include "plan/planner.h"
+#include "plan/step_kinds.h"
+#include "spec/spec.h"
+
+namespace gpuplan::command {
+
+// One execution of one verb. Every function throws Failure, with the exit code that fits.
+struct Session {
+  Session(const Options& the_options, Console& the_console)
+      : options(the_options), console(the_console), state(the_options.state_dir) {}
+
+  const Options& options;
+  Console& console;
+  StateDir state;
+  std::string cluster;
+  StepKinds kinds;
+  OpenedHost host;
+  std::unique_ptr<GuardedHost> guarded;
+  std::unique_ptr<RunLock> lock;
+  std::unique_ptr<Journal> journal;  // null as long as the cluster has none
+
+  // The spec in options.arguments; its warnings are shown. Sets `cluster`.
+  Spec read_spec();
+  // --cluster, or the only one there is. Sets `cluster`.
+  void choose_cluster();
+  void load_plugins();
+  // Also refuses --fault on a server that is not simulated.
+  void open_host(const std::string& libvirt_uri);
+  // Completes the GPUs of a spec that leaves them to the host.
+  void resolve(Spec& spec);
+
+  // For verbs that only look: no lock, no directories. `journal` stays null if there is none.
+  void read_journal();
+  // Warns that what is read now may change, because a run is going on.
+  void warn_if_locked();
+  // For verbs that write: makes the directories, takes the lock, opens the journal if there is one.
+  void lock_cluster();
+  // The journal of lock_cluster(), made now if there is none.
+  Journal& writable_journal();
+
+  std::vector<OwnedResource> owned();
+  // The last run, if it neither succeeded nor was rolled back.
+  std::optional<RunRecord> unfinished_run();
+  // Refuses a host other than the one that the journal is about.
+  void require_same_host();
+  // What the journal says about a run of ours that starts now.
+  RunRecord record(const std::string& command) const;
+  // "gpuplan VERB…" with the flags that make it mean this server and this state.
+  std::string suggest(const std::string& words) const;
+  PlannerOptions planner_options();
+};
+
+// What planning came to: the plan, or Failure or ChecksFailed. Warnings are shown.
+Plan take_plan(Session& session, PlanningResult result);
+
+// The spec of the cluster's last run that kept one; nothing if none did or it can be read no more.
+std::optional<Spec> last_spec(Journal& journal);
+
+// "2025-11-24 06:25:10 UTC".
+std::string format_time(std::int64_t seconds);
+// "pid 4242 on gpu01 (gpuplan apply h100.yaml) since …".
+std::string describe(const LockHolder& holder);
+
+}  // namespace gpuplan::command

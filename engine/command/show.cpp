@@ -1,0 +1,108 @@
+// gpuplan show: one run in detail.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <iostream>
+
+#include "command/exit_codes.h"
+#include "command/failure.h"
+#include "command/run_json.h"
+#include "command/session.h"
+#include "command/verbs.h"
+#include "plan/print_json.h"
+#include "plan/print_text.h"
+
+namespace gpuplan::command {
+namespace {
+
+RunRecord find_run(Session& session) {
+  const std::vector<RunRecord> runs = session.journal ? session.journal->runs() : std::vector<RunRecord>{};
+  if (runs.empty()) throw Failure(exit_nothing_changed, fmt::format("cluster {} has no runs", session.cluster));
+  if (session.options.arguments.empty()) return runs.back();
+  const std::string& text = session.options.arguments.front();
+  std::int64_t id = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) {
+    throw Failure(exit_bad_flags, fmt::format("\"{}\" is not the number of a run", printable(text)), {},
+                  "`gpuplan history` lists the runs");
+  }
+  const auto found = std::find_if(runs.begin(), runs.end(), [id](const RunRecord& run) { return run.id == id; });
+  if (found != runs.end()) return *found;
+  throw Failure(exit_nothing_changed, fmt::format("cluster {} has no run {}", session.cluster, id), {},
+                fmt::format("its runs are {} to {}; `gpuplan history` lists them", runs.front().id, runs.back().id));
+}
+
+Json to_document(const RunRecord& run, const std::vector<ChangeRecord>& changes, const std::vector<StageRecord>& stages) {
+  Json change_items = Json::array();
+  for (const ChangeRecord& record : changes) {
+    Json item = change_to_plan_json(record.change);
+    item["state"] = to_string(record.state);
+    item["error"] = record.error.empty() ? Json() : Json(record.error);
+    change_items.push_back(std::move(item));
+  }
+  Json stage_items = Json::array();
+  for (const StageRecord& record : stages) {
+    stage_items.push_back({{"address", changes.at(record.stage.change).change.address.to_string()},
+                           {"stage", to_string(record.stage.stage)},
+                           {"commit_phase", record.stage.commit_phase},
+                           {"after", record.stage.after},
+                           {"status", to_string(record.status)},
+                           {"begun", record.begun},
+                           {"ended", record.ended}});
+  }
+  return {{"format_version", plan_format_version},
+          {"run", run_to_json(run)},
+          {"changes", std::move(change_items)},
+          {"stages", std::move(stage_items)}};
+}
+
+std::string heading(const RunRecord& run, bool locked) {
+  std::string out = fmt::format("Run {}\n  Command:  {}\n  Server:   {}\n  Started:  {}\n", describe_run(run, locked),
+                                printable(run.argv), printable(run.host_description), format_time(run.started));
+  if (run.finished != 0) out += fmt::format("  Finished: {}\n", format_time(run.finished));
+  if (!run.spec_name.empty()) out += fmt::format("  Spec:     {} (sha256 {})\n", printable(run.spec_name), run.spec_sha256);
+  if (run.commit_begun) out += "  It began what cannot be undone; it can only be completed.\n";
+  return out;
+}
+
+std::string to_text(const std::vector<ChangeRecord>& changes, const std::vector<StageRecord>& stages,
+                    const PrintStyle& style) {
+  std::string out = "\nChanges\n";
+  for (const ChangeRecord& record : changes) {
+    out += print_change(record.change, StepKinds(), style);
+    out += fmt::format("      ended: {}\n", to_string(record.state));
+    if (!record.error.empty()) out += fmt::format("      error: {}\n", printable(record.error));
+  }
+  out += "\nStages\n";
+  for (const StageRecord& record : stages) {
+    const std::string took = record.begun == 0 || record.ended == 0
+                                 ? ""
+                                 : format_whole_duration(record.ended - record.begun);
+    out += fmt::format("{:>4}  {:<9} {:<12} {:<9} {}\n", record.index, to_string(record.stage.stage), to_string(record.status),
+                       took, changes.at(record.stage.change).change.address.to_string());
+  }
+  return out;
+}
+
+}  // namespace
+
+int run_show(Session& session) {
+  session.choose_cluster();
+  session.read_journal();
+  const RunRecord run = find_run(session);
+  const std::vector<ChangeRecord> changes = session.journal->changes(run.id);
+  const std::vector<StageRecord> stages = session.journal->stages(run.id);
+  if (session.console.json()) {
+    session.console.document(to_document(run, changes, stages));
+    return exit_done;
+  }
+  const bool locked = lock_holder(session.state.lock(session.cluster)).has_value();
+  session.console.out() << heading(run, locked);
+  if (!changes.empty()) {
+    session.console.out() << to_text(changes, stages, {session.console.color_out(), false});
+  }
+  return exit_done;
+}
+
+}  // namespace gpuplan::command

@@ -1,0 +1,28 @@
+// Where a user's journals and simulated servers are kept.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace gpuplan::command {
+
+// STATE_DIR/clusters/NAME/{journal.db,lock}, and STATE_DIR/sim for the models of simulated servers.
+class StateDir {
+ public:
+  explicit StateDir(std::string path) : path_(std::move(path)) {}
+
+  const std::string& path() const { return path_; }
+  std::string cluster_directory(const std::string& cluster) const;
+  std::string journal(const std::string& cluster) const;
+  std::string lock(const std::string& cluster) const;
+
+  // Clusters that have a journal, sorted. Throws Failure if the directory cannot be read.
+  std::vector<std::string> clusters() const;
+  // Makes the directories of a cluster, mode 0700. For verbs that write. Throws Failure.
+  void make(const std::string& cluster) const;
+
+ private:
+  std::string path_;
+};
+
+}  // namespace gpuplan::command

@@ -1,0 +1,95 @@
+#include "command/verbs.h"
+
+#include <algorithm>
+
+namespace gpuplan::command {
+
+const std::vector<Flag>& all_flags() {
+  static const std::vector<Flag> flags = {
+      {"host", "HOST", "the server: local, or sim:FILE for a simulated one (default: local)", true},
+      {"state-dir", "DIR", "where journals and simulated servers are kept (default: $GPUPLAN_STATE_DIR)", true},
+      {"cluster", "NAME", "the cluster, for verbs without SPEC (default: the only one there is)", true},
+      {"plugin-path", "DIR", "load step kinds from DIR too; may be repeated", true},
+      {"parallelism", "N", "at most N things at a time (default: 10)", true},
+      {"json", "", "print JSON for programs", true},
+      {"color", "WHEN", "auto, always or never (default: auto; NO_COLOR means never)", true},
+      {"log-level", "LEVEL", "debug, info, warning or error, on stderr (default: warning)", true},
+      {"help", "", "show this help", true},
+      {"yes", "", "do not ask"},
+      {"detailed-exitcode", "", "exit with 2 if there are changes, 0 if there are none"},
+      {"explain", "", "say why, and where each observed value was read"},
+      {"fault", "FAULT", "on a simulated server: ADDRESS:EFFECT, call:N:EFFECT or journal:N:EFFECT,\n"
+                         "with EFFECT fail, hang or kill; may be repeated"},
+      {"run", "ID", "undo this run alone (see `gpuplan history`)"},
+      {"format", "FORMAT", "dot or mermaid (default: dot)"},
+      {"version", "", "the same as `gpuplan version`"},
+  };
+  return flags;
+}
+
+const std::vector<Verb>& all_verbs() {
+  static const std::vector<Verb> verbs = {
+      {"plan", "SPEC", "show what apply would change",
+       "Reads the server and prints every change that `gpuplan apply` would make, attribute by\n"
+       "attribute. Changes nothing. If a check fails, the failed checks are printed instead of a plan.",
+       "gpuplan plan h100.yaml\ngpuplan plan h100.yaml --explain --host sim:specs/hosts/h100-sxm8.yaml",
+       {"detailed-exitcode", "explain"}, run_plan},
+      {"apply", "SPEC", "make the server as the spec declares it",
+       "Plans, shows the plan, asks, and carries it out. Each change is recorded before it starts, so a\n"
+       "run that fails or is killed can be continued with `gpuplan apply` or undone with\n"
+       "`gpuplan rollback`. Running it again changes nothing.\n"
+       "With `on_failure: rollback` in the spec a failed run is undone at once. The exit code is then\n"
+       "still 3, because a step failed; 7 if the server is not as it was before.",
+       "gpuplan apply h100.yaml\ngpuplan apply h100.yaml --yes --json", {"yes", "explain", "fault"}, run_apply},
+      {"rollback", "", "undo failed runs, and verify it",
+       "Undoes all runs since the last successful one, newest first, then reads the server again and\n"
+       "compares it with what it was before. Can be repeated. A run that began to do what cannot be\n"
+       "undone (deleting disks, draining nodes) can only be completed with `gpuplan apply`.",
+       "gpuplan rollback\ngpuplan rollback --run 3 --yes", {"yes", "run", "fault"}, run_rollback},
+      {"destroy", "[SPEC]", "remove everything that gpuplan made",
+       "Removes the cluster with its VMs, disks and network, and gives the GPUs back to the driver they\n"
+       "came from. What gpuplan did not make stays. SPEC names the cluster; without it, --cluster does.",
+       "gpuplan destroy --cluster gpu\ngpuplan destroy h100.yaml --yes", {"yes", "explain", "fault"}, run_destroy},
+      {"check", "SPEC", "say whether the server can carry the spec",
+       "Runs every check of the spec against the server: passed or not, the value found, where it was\n"
+       "read, and what to do. Changes nothing.",
+       "gpuplan check h100.yaml", {}, run_check},
+      {"validate", "SPEC", "check the spec alone",
+       "Reads the spec and reports everything that is wrong with it. Needs no server.",
+       "gpuplan validate h100.yaml", {}, run_validate},
+      {"status", "", "show what gpuplan made, and whether a run is open",
+       "Shows for each cluster its resources, the last run, who is working on it, and what to do next.\n"
+       "Reads the journals only, not the server.",
+       "gpuplan status\ngpuplan status --cluster gpu --json", {}, run_status},
+      {"history", "", "list all runs of a cluster", "Lists the runs of a cluster, oldest first.",
+       "gpuplan history --cluster gpu", {}, run_history},
+      {"show", "[RUN]", "show one run in detail",
+       "Shows the changes of a run, how each ended, and its stages. Without RUN: the latest.",
+       "gpuplan show\ngpuplan show 3 --json", {}, run_show},
+      {"graph", "SPEC", "print the resources and their dependencies",
+       "Prints what the spec expands to as a graph: DOT for Graphviz, or Mermaid for Markdown.",
+       "gpuplan graph h100.yaml | dot -Tsvg > h100.svg\ngpuplan graph h100.yaml --format mermaid", {"format"},
+       run_graph},
+      {"plugins", "", "list the step kinds that are loaded",
+       "Lists each step kind with the module it comes from.", "gpuplan plugins --plugin-path ./my-plugins", {},
+       run_plugins},
+      {"version", "", "print the version and the build tag",
+       "Prints the version, and the build tag that plugin modules must have.", "gpuplan version --json", {},
+       run_version},
+  };
+  return verbs;
+}
+
+const Verb* find_verb(std::string_view name) {
+  const auto found = std::find_if(all_verbs().begin(), all_verbs().end(),
+                                  [name](const Verb& verb) { return verb.name == name; });
+  return found == all_verbs().end() ? nullptr : &*found;
+}
+
+const Flag* find_flag(std::string_view name) {
+  const auto found = std::find_if(all_flags().begin(), all_flags().end(),
+                                  [name](const Flag& flag) { return flag.name == name; });
+  return found == all_flags().end() ? nullptr : &*found;
+}
+
+}  // namespace gpuplan::command

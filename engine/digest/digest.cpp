@@ -1,0 +1,67 @@
+#include "digest/digest.h"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include <array>
+#include <stdexcept>
+#include <vector>
+
+namespace gpuplan {
+namespace {
+
+[[noreturn]] void no_sha256() { throw std::runtime_error("SHA-256 is not available in this OpenSSL"); }
+
+template <typename Bytes>
+std::string hex(const Bytes& bytes, std::size_t count) {
+  static constexpr std::string_view digits = "0123456789abcdef";
+  std::string out;
+  out.reserve(count * 2);
+  for (std::size_t i = 0; i < count; ++i) {
+    out += digits[bytes[i] >> 4U];
+    out += digits[bytes[i] & 0xFU];
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string sha256_hex(std::string_view bytes) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) {
+    no_sha256();
+  }
+  return hex(digest, size);
+}
+
+struct Sha256::State {
+  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context{EVP_MD_CTX_new(), EVP_MD_CTX_free};
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  if (!state_->context || EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr) != 1) no_sha256();
+}
+
+Sha256::~Sha256() = default;
+
+void Sha256::add(std::string_view bytes) {
+  if (EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) != 1) no_sha256();
+}
+
+std::string Sha256::hex() {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  if (EVP_DigestFinal_ex(state_->context.get(), digest.data(), &size) != 1) no_sha256();
+  return gpuplan::hex(digest, size);
+}
+
+std::string random_hex(std::size_t count) {
+  std::vector<unsigned char> bytes(count);
+  if (RAND_bytes(bytes.data(), static_cast<int>(count)) != 1) {
+    throw std::runtime_error("the random generator has not enough entropy");
+  }
+  return hex(bytes, count);
+}
+
+}  // namespace gpuplan

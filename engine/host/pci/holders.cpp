@@ -1,0 +1,160 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "host/pci/pci.h"
+#include "report/diagnostic.h"
+
+namespace gpuplan {
+namespace {
+
+// The device files of one GPU, as the ends of the paths under which processes may have them open:
+// containers see them below other roots ("/run/nvidia/driver/dev/nvidia0").
+struct DeviceFiles {
+  std::vector<std::string> endings;
+  bool any_nvidia = false;  // the minor is unknown: every /dev/nvidiaN counts
+
+  bool matches(const std::string& target) const {
+    for (const std::string& ending : endings) {
+      if (target.size() >= ending.size() &&
+          target.compare(target.size() - ending.size(), ending.size(), ending) == 0) {
+        return true;
+      }
+    }
+    if (!any_nvidia) return false;
+    const std::size_t at = target.rfind("/dev/nvidia");
+    if (at == std::string::npos) return false;
+    const std::string minor = target.substr(at + std::string_view("/dev/nvidia").size());
+    return !minor.empty() && minor.find_first_not_of("0123456789") == std::string::npos;
+  }
+};
+
+bool is_number(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+// Names in a directory; none if it is absent or cannot be read.
+std::vector<std::string> list_if_present(FileReader& files, const std::string& path) {
+  try {
+    return files.list(path);
+  } catch (const HostError& error) {
+    if (error.kind() == HostError::Kind::timed_out) throw;
+    return {};
+  }
+}
+
+std::optional<std::string> nvidia_minor(FileReader& files, const Bdf& address) {
+  const auto text = read_trimmed(files, fmt::format("/proc/driver/nvidia/gpus/{}/information", address.to_string()));
+  std::istringstream lines(text.value_or(""));
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t colon = line.find(':');
+    if (colon == std::string::npos || line.substr(0, colon).find("Device Minor") == std::string::npos) continue;
+    const std::size_t begin = line.find_first_not_of(" \t", colon + 1);
+    if (begin == std::string::npos) return std::nullopt;
+    const std::string minor = line.substr(begin, line.find_last_not_of(" \t\r") - begin + 1);
+    if (is_number(minor)) return minor;
+  }
+  return std::nullopt;
+}
+
+DeviceFiles device_files(FileReader& files, const PciFunction& function, std::vector<std::string>& unreadable) {
+  DeviceFiles result;
+  const std::string device = sysfs_device(function.address);
+  if (function.driver == "nvidia") {
+    if (const auto minor = nvidia_minor(files, function.address)) {
+      result.endings.push_back("/dev/nvidia" + *minor);
+    } else {
+      result.any_nvidia = true;
+      unreadable.push_back(fmt::format(
+          "which /dev/nvidiaN belongs to {0} is unknown (no \"Device Minor\" in /proc/driver/nvidia/gpus/{0}/information)",
+          function.address.to_string()));
+    }
+  }
+  if (function.driver == "vfio-pci") {
+    if (function.iommu_group) result.endings.push_back(fmt::format("/dev/vfio/{}", *function.iommu_group));
+    for (const std::string& name : list_if_present(files, device + "/vfio-dev")) {
+      result.endings.push_back("/dev/vfio/devices/" + name);
+    }
+  }
+  for (const std::string& name : list_if_present(files, device + "/drm")) {
+    if (name.rfind("card", 0) == 0 || name.rfind("renderD", 0) == 0) result.endings.push_back("/dev/dri/" + name);
+  }
+  return result;
+}
+
+bool ends_with(const std::string& text, std::string_view ending) {
+  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+}
+
+// The unit of the system's systemd in a cgroup path such as "0::/system.slice/docker.service". Below a
+// user's session only the outermost counts: the units in it are not the system's. A container without
+// a unit is named by the beginning of its identifier.
+std::string unit_of(FileReader& files, const std::string& process) {
+  const auto text = read_trimmed(files, process + "/cgroup");
+  std::string unit;
+  std::istringstream lines(text.value_or(""));
+  for (std::string line; std::getline(lines, line) && unit.empty();) {
+    const bool of_user = line.find("/user.slice/") != std::string::npos;
+    std::istringstream parts(line);
+    std::string part;
+    while (std::getline(parts, part, '/')) {
+      const bool names_unit = ends_with(part, ".service") || ends_with(part, ".scope");
+      if (names_unit && !(of_user && !unit.empty())) unit = part;
+    }
+    const bool is_container = part.size() == 64 && part.find_first_not_of("0123456789abcdef") == std::string::npos;
+    if (unit.empty() && is_container) unit = "container " + part.substr(0, 12);
+  }
+  return printable(unit);
+}
+
+// The first open file of a process that belongs to the device; empty if there is none.
+std::string open_device_file(FileReader& files, const std::string& process, const DeviceFiles& devices) {
+  const std::string directory = process + "/fd";
+  for (const std::string& descriptor : files.list(directory)) {
+    try {
+      const std::string target = files.read_link(directory + "/" + descriptor);
+      if (devices.matches(target)) return target;
+    } catch (const HostError& error) {
+      // Anything else: closed, or the process ended, in the meantime.
+      if (error.kind() == HostError::Kind::denied || error.kind() == HostError::Kind::timed_out) throw;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<DeviceHolder> read_holders(FileReader& files, const PciFunction& function,
+                                       std::vector<std::string>& unreadable) {
+  const DeviceFiles devices = device_files(files, function, unreadable);
+  std::vector<DeviceHolder> holders;
+  if (devices.endings.empty() && !devices.any_nvidia) return holders;
+  std::size_t denied = 0;
+  for (const std::string& name : list_if_present(files, "/proc")) {
+    if (!is_number(name) || name.size() > 10) continue;
+    const std::string process = "/proc/" + name;
+    try {
+      const std::string file = open_device_file(files, process, devices);
+      if (file.empty()) continue;
+      DeviceHolder holder;
+      holder.pid = std::stoll(name);
+      holder.command = printable(read_trimmed(files, process + "/comm").value_or(""));
+      holder.unit = unit_of(files, process);
+      holder.file = printable(file);
+      holders.push_back(std::move(holder));
+    } catch (const HostError& error) {
+      if (error.kind() == HostError::Kind::timed_out) throw;
+      if (error.kind() == HostError::Kind::denied) ++denied;  // anything else: the process ended in the meantime
+    }
+  }
+  if (denied > 0) {
+    unreadable.push_back(fmt::format("the open files of {} processes may not be read without root, so whether they use {} "
+                                     "is unknown", denied, function.address.to_string()));
+  }
+  std::sort(holders.begin(), holders.end(),
+            [](const DeviceHolder& a, const DeviceHolder& b) { return a.pid < b.pid; });
+  return holders;
+}
+
+}  // namespace gpuplan

@@ -1,0 +1,85 @@
+// The PCI functions of a host, as sysfs shows them. Read-only.
+// Source: Linux Documentation/ABI/testing/sysfs-bus-pci and Documentation/PCI/sysfs-pci.rst.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/ports.h"
+#include "spec/bdf.h"
+#include "spec/spec.h"
+
+namespace gpuplan {
+
+// One line of sysfs `resource`: a base address register that is present.
+struct PciBar {
+  int index = 0;               // 0..5
+  std::uint64_t size = 0;      // bytes
+  std::uint64_t base = 0;      // 0: not assigned
+  bool is_64_bit = false;      // flags & 0x00100000 (IORESOURCE_MEM_64)
+  bool is_prefetchable = false;  // flags & 0x2000 (IORESOURCE_PREFETCH)
+};
+
+struct PciFunction {
+  Bdf address;
+  PciId id;
+  std::uint32_t class_code = 0;   // 24 bits, 0x030200
+  std::uint8_t revision = 0;
+  std::string driver;             // empty: none bound
+  std::string driver_override;    // empty: none ("(null)" in sysfs)
+  std::optional<int> iommu_group;
+  int numa_node = -1;             // -1: unknown
+  std::vector<PciBar> bars;
+  std::vector<std::string> reset_methods;  // "flr", "bus", …; empty: no reset possible
+  bool boot_display = false;      // boot_vga is 1
+  int virtual_functions = 0;      // sriov_numvfs
+
+  bool is_gpu() const;       // class 0x0300, 0x0302 or 0x0380
+  bool is_bridge() const;    // class 0x0604 and other 0x06xx that is not an NVSwitch: never bound
+  bool is_nvswitch() const;  // vendor 10de, class 0x0680
+  // Bytes of the 64-bit prefetchable BARs: what a guest's 64-bit window must hold.
+  std::uint64_t window_bytes() const;
+};
+
+// The words for a class code: "3D controller", "Audio device", "PCI bridge", "Ethernet controller",
+// "USB controller", "NVSwitch"; "class 0xNNNN" for one without a name here.
+std::string class_name(const PciFunction& function);
+
+// All functions, ordered by address. Throws HostError if /sys/bus/pci/devices cannot be read.
+std::vector<PciFunction> read_pci_functions(FileReader& files);
+// One function; nothing if it does not exist. Throws HostError, timed_out if its driver hangs.
+std::optional<PciFunction> read_pci_function(FileReader& files, const Bdf& address);
+// The functions that a device in a slot consists of, ordered; bridges are left out. Empty if there
+// is none at `address`. Together they are bound, passed through and given back.
+std::vector<PciFunction> read_slot_functions(FileReader& files, const Bdf& address);
+// True if the device does not answer any more: its configuration space reads as all ones ("fallen
+// off the bus"). False if that cannot be read.
+bool is_off_the_bus(FileReader& files, const Bdf& address);
+// The addresses in an IOMMU group, from /sys/kernel/iommu_groups/N/devices, ordered.
+std::vector<Bdf> read_iommu_group(FileReader& files, int group);
+
+std::string sysfs_device(const Bdf& address);  // "/sys/bus/pci/devices/0000:0a:00.0"
+
+// The content of a file without blanks and line ends around it; nothing if it is absent or cannot be
+// read. Throws HostError::timed_out and ::unreachable only: those are never "absent".
+std::optional<std::string> read_trimmed(FileReader& files, const std::string& path);
+
+// A process that has a device file open.
+struct DeviceHolder {
+  std::int64_t pid = 0;
+  std::string command;     // /proc/PID/comm
+  std::string unit;        // systemd unit or container from /proc/PID/cgroup; may be empty
+  std::string file;        // "/dev/nvidia0"
+};
+
+// Processes that hold the GPU at `address` open: its own /dev/nvidiaN (the minor from
+// /proc/driver/nvidia/gpus/BDF/information "Device Minor"), also below /run/nvidia/driver/dev, and
+// its /dev/dri nodes (from sysfs BDF/drm); /dev/vfio/GROUP when bound to vfio-pci. Processes whose
+// descriptors may not be read are added to `unreadable` as one sentence. If the minor of a GPU on the
+// nvidia driver is unknown, whoever has any /dev/nvidiaN open counts, and `unreadable` says so.
+std::vector<DeviceHolder> read_holders(FileReader& files, const PciFunction& function,
+                                       std::vector<std::string>& unreadable);
+
+}  // namespace gpuplan

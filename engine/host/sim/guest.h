@@ -1,0 +1,52 @@
+// A simulated guest: what its disk remembers, and the programs it interprets.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "host/ports.h"
+#include "json/json.h"
+
+namespace gpuplan::sim {
+
+struct GuestFile {
+  std::string content;
+  unsigned mode = 0644;
+};
+
+// Everything that a guest's disk keeps across reboots and redefinitions; gone with the volume. The
+// hypervisor part of the model owns one per boot disk and stores it with to_json / from_json.
+struct GuestDisk {
+  std::map<std::string, GuestFile> files;  // those that were put or that programs made
+  // Of the programs: "cluster" on a control plane (tokens, nodes, releases…), "membership" on a worker.
+  // "kubeadm_version" ("v1.34.2") says which packages are installed; without it they are those of the
+  // repository in cloud-init's user-data file, if the disk has one, else 1.34's.
+  Json state = Json::object();
+};
+
+Json to_json(const GuestDisk& disk);
+GuestDisk guest_disk_from_json(const Json& json);
+
+// What a guest's programs see of the world around them.
+class GuestWorld {
+ public:
+  virtual ~GuestWorld() = default;
+  virtual std::int64_t now() = 0;  // virtual seconds since 1970
+  virtual std::string node() = 0;  // of this guest: "gpu-worker-1"
+  virtual std::string address() = 0;
+  virtual std::size_t gpus_of(const std::string& node) = 0;  // passed-through GPUs that a running guest sees
+  virtual bool runs(const std::string& node) = 0;            // the guest of that node is up
+  // The disk of the running guest with that node name or address; a null pointer if there is none.
+  virtual GuestDisk* disk_of_node(const std::string& node) = 0;
+  virtual GuestDisk* disk_at(const std::string& address) = 0;
+};
+
+// Interprets one argv (kubeadm, kubectl, helm, and the few others that the cluster steps use) on
+// `disk`, with the exit status and output that the real program would give. An unknown program exits
+// with 127. `command.limit` and time are not looked at. `read_only` refuses (HostError::refused) what
+// would change something. Not thread-safe: the model's lock is held.
+CommandResult run_guest_program(GuestDisk& disk, GuestWorld& world, const Command& command, bool read_only);
+
+}  // namespace gpuplan::sim

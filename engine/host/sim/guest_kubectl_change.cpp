@@ -1,0 +1,198 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "host/sim/guest_kubectl.h"
+
+namespace gpuplan::sim {
+namespace {
+
+std::string name_in(const ParsedArgv& arguments) {
+  const std::string word = arguments.words.size() > 1 ? arguments.words[1] : "";
+  return word.substr(word.rfind('/') + 1);
+}
+
+CommandResult set_unschedulable(SimCluster& cluster, const ParsedArgv& arguments, bool on) {
+  const std::string node = name_in(arguments);
+  if (node.empty()) return fails(1, fmt::format("error: USAGE: {} NODE [flags]", arguments.words[0]));
+  if (!cluster.nodes().contains(node)) return not_found("nodes", node);
+  Json& record = cluster.nodes()[node];
+  const bool already = bool_at(record, "/unschedulable") == on;
+  record["unschedulable"] = on;
+  return succeeds(fmt::format("node/{} {}{}ed\n", node, already ? "already " : "", on ? "cordon" : "uncordon"));
+}
+
+// The CNI that a manifest of an upstream release installs; empty if there is no such manifest.
+std::string cni_at(const std::string& url) {
+  const auto ends_with = [&](const std::string& end) {
+    return url.size() >= end.size() && url.compare(url.size() - end.size(), end.size(), end) == 0;
+  };
+  const bool pinned = url.find("/v3.") != std::string::npos || url.find("/v0.") != std::string::npos;
+  if (!pinned || url.rfind("https://", 0) != 0) return {};
+  if (url.find("/projectcalico/calico/") != std::string::npos && ends_with("/manifests/calico.yaml")) return "calico";
+  if (url.find("/flannel-io/flannel/") != std::string::npos && ends_with("/kube-flannel.yml")) return "flannel";
+  return {};
+}
+
+CommandResult manifest_problem(const ParsedArgv& arguments) {
+  const std::string url = arguments.value("filename");
+  if (url.empty()) return fails(1, "error: must specify one of -f and -k");
+  if (url.rfind("http", 0) != 0) return fails(1, fmt::format("error: the path \"{}\" does not exist", url));
+  return fails(1,
+               fmt::format("error: unable to read URL \"{}\", server reported 404 Not Found, status code=404", url));
+}
+
+CommandResult delete_nodes(SimCluster& cluster, const std::vector<std::string>& names, bool ignore_missing) {
+  std::string output;
+  for (const std::string& name : names) {
+    if (cluster.nodes().erase(name) > 0)
+      output += fmt::format("node \"{}\" deleted\n", name);
+    else if (!ignore_missing)
+      return not_found("nodes", name);
+  }
+  return succeeds(output);
+}
+
+CommandResult delete_namespaces(SimCluster& cluster, const std::vector<std::string>& names, bool ignore_missing) {
+  std::string output;
+  for (const std::string& name : names) {
+    if (cluster.namespaces().erase(name) == 0) {
+      if (!ignore_missing) return not_found("namespaces", name);
+      continue;
+    }
+    Json kept = Json::object();
+    for (const auto& [release, data] : cluster.releases().items()) {
+      if (string_at(data, "/namespace") != name) kept[release] = data;
+    }
+    cluster.releases() = kept;
+    output += fmt::format("namespace \"{}\" deleted\n", name);
+  }
+  return succeeds(output);
+}
+
+CommandResult delete_crds(SimCluster& cluster, const std::vector<std::string>& names, bool ignore_missing) {
+  std::string output;
+  for (const std::string& name : names) {
+    Json& crds = cluster.state()["crds"];
+    const auto found = std::find(crds.begin(), crds.end(), name);
+    if (found != crds.end()) {
+      crds.erase(found);
+      output += fmt::format("customresourcedefinition.apiextensions.k8s.io \"{}\" deleted\n", name);
+    } else if (!ignore_missing) {
+      return not_found("customresourcedefinitions", name);
+    }
+  }
+  return succeeds(output);
+}
+
+}  // namespace
+
+CommandResult kubectl_cordon(GuestCall&, SimCluster& cluster, const ParsedArgv& arguments) {
+  return set_unschedulable(cluster, arguments, true);
+}
+
+CommandResult kubectl_uncordon(GuestCall&, SimCluster& cluster, const ParsedArgv& arguments) {
+  return set_unschedulable(cluster, arguments, false);
+}
+
+CommandResult kubectl_drain(GuestCall&, SimCluster& cluster, const ParsedArgv& arguments) {
+  const std::string node = name_in(arguments);
+  const CommandResult cordoned = set_unschedulable(cluster, arguments, true);
+  if (!cordoned.ok()) return cordoned;
+  const auto unable = [&](const std::string& why) {
+    return CommandResult{
+        1, cordoned.output,
+        fmt::format("error: unable to drain node \"{}\" due to error: {}, continuing command...\n", node, why)};
+  };
+  if (!arguments.has("ignore-daemonsets")) {
+    return unable(fmt::format(
+        "cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): kube-system/kube-proxy-{}", node));
+  }
+  // A disruption budget that never allows the eviction.
+  const std::string stuck = string_at(cluster.nodes()[node], "/stuck_pod");
+  if (!stuck.empty()) {
+    const std::string timeout = arguments.value("timeout", "0s");
+    return unable(
+        fmt::format("error when evicting pods/\"{}\" -n \"default\": global timeout reached: {}", stuck, timeout));
+  }
+  return succeeds(cordoned.output + fmt::format("node/{} drained\n", node));
+}
+
+CommandResult kubectl_delete(GuestCall&, SimCluster& cluster, const ParsedArgv& arguments) {
+  if (arguments.has("filename")) {
+    const std::string cni = cni_at(arguments.value("filename"));
+    if (cni.empty()) return manifest_problem(arguments);
+    if (cluster.cni() != cni && !arguments.has("ignore-not-found")) return not_found("daemonsets", cni);
+    if (cluster.cni() == cni) cluster.state()["cni"] = "";
+    if (cni == "flannel") cluster.namespaces().erase("kube-flannel");
+    return succeeds("");
+  }
+  const std::string word = arguments.words.size() > 1 ? arguments.words[1] : "";
+  const std::string* type = resource_type(word);
+  if (type == nullptr) return no_such_type(word);
+  const std::vector<std::string> names(arguments.words.begin() + 2, arguments.words.end());
+  if (names.empty()) return fails(1, "error: resource(s) were provided, but no name was specified");
+  const bool ignore_missing = arguments.has("ignore-not-found");
+  if (*type == "nodes") return delete_nodes(cluster, names, ignore_missing);
+  if (*type == "namespaces") return delete_namespaces(cluster, names, ignore_missing);
+  if (*type == "customresourcedefinitions") return delete_crds(cluster, names, ignore_missing);
+  return fails(1, fmt::format("error: the simulated kubectl does not delete {}", *type));
+}
+
+CommandResult kubectl_label(GuestCall&, SimCluster& cluster, const ParsedArgv& arguments) {
+  const std::string* type = arguments.words.size() > 3 ? resource_type(arguments.words[1]) : nullptr;
+  if (type == nullptr || (*type != "nodes" && *type != "namespaces")) {
+    return fails(1, "error: at least one label update is required, for a node or a namespace");
+  }
+  const std::string name = arguments.words[2];
+  Json& objects = *type == "nodes" ? cluster.nodes() : cluster.namespaces();
+  if (!objects.contains(name)) return not_found(*type, name);
+  Json labels = objects[name]["labels"];
+  for (std::size_t i = 3; i < arguments.words.size(); ++i) {
+    const std::string& change = arguments.words[i];
+    const std::size_t equals = change.find('=');
+    const std::string key = change.substr(0, equals == std::string::npos ? change.size() - 1 : equals);
+    if (equals == std::string::npos && change.back() != '-')
+      return fails(1, fmt::format("error: unknown label spec: {}", change));
+    if (equals == std::string::npos) {
+      labels.erase(key);
+      continue;
+    }
+    const std::string value = change.substr(equals + 1);
+    if (labels.contains(key) && labels[key] != value && !arguments.has("overwrite")) {
+      return fails(1, fmt::format("error: '{}' already has a value ({}), and --overwrite is false", key,
+                                  string_at(labels, "/" + key)));
+    }
+    labels[key] = value;
+  }
+  const bool changed = labels != objects[name]["labels"];
+  objects[name]["labels"] = labels;
+  return succeeds(
+      fmt::format("{}/{} {}labeled\n", *type == "nodes" ? "node" : "namespace", name, changed ? "" : "not "));
+}
+
+CommandResult kubectl_apply(GuestCall& call, SimCluster& cluster, const ParsedArgv& arguments) {
+  const std::string cni = cni_at(arguments.value("filename"));
+  if (cni.empty()) return manifest_problem(arguments);
+  if (cluster.cni() != cni) {
+    cluster.state()["cni"] = cni;
+    cluster.state()["cni_since"] = call.world.now();
+  }
+  if (cni == "flannel")
+    cluster.namespaces()["kube-flannel"] = {{"labels", {{"pod-security.kubernetes.io/enforce", "privileged"}}}};
+  return succeeds(fmt::format("daemonset.apps/{} configured\n", cni == "calico" ? "calico-node" : "kube-flannel-ds"));
+}
+
+CommandResult kubectl_create(GuestCall&, SimCluster& cluster, const ParsedArgv& arguments) {
+  const std::string* type = arguments.words.size() == 3 ? resource_type(arguments.words[1]) : nullptr;
+  if (type == nullptr || *type != "namespaces")
+    return fails(1, "error: the simulated kubectl creates namespaces only");
+  const std::string name = arguments.words[2];
+  if (cluster.namespaces().contains(name)) {
+    return fails(1, fmt::format("Error from server (AlreadyExists): namespaces \"{}\" already exists", name));
+  }
+  cluster.namespaces()[name] = {{"labels", {{"kubernetes.io/metadata.name", name}}}};
+  return succeeds(fmt::format("namespace/{} created\n", name));
+}
+
+}  // namespace gpuplan::sim

@@ -1,0 +1,140 @@
+#include "host/sim/node_access.h"
+
+#include <fmt/format.h>
+
+#include "host/xml/domain_xml.h"
+
+namespace gpuplan::sim {
+namespace {
+
+// The disk from which a domain boots, or a null pointer.
+GuestDisk* boot_disk(Model& model, const Domain& domain) {
+  const auto definition = parse_domain(domain.running_xml);
+  if (!definition) return nullptr;
+  for (const DomainDisk& disk : definition->disks) {
+    if (disk.is_cdrom) continue;
+    Volume* volume = model.volume_at(disk.path);
+    if (volume == nullptr) return nullptr;
+    if (!volume->guest) volume->guest.emplace();
+    return &*volume->guest;
+  }
+  return nullptr;
+}
+
+// From the network's reservation for the guest's card, else what its maker has noted.
+std::string address_of(Model& model, const Domain& domain) {
+  const auto definition = parse_domain(domain.running_xml);
+  if (!definition) return {};
+  if (const Network* network = model.network(definition->network)) {
+    if (const auto known = parse_network(network->xml)) {
+      for (const NetworkReservation& reservation : known->reservations) {
+        if (!reservation.mac.empty() && reservation.mac == definition->mac) return reservation.address;
+      }
+    }
+  }
+  return definition->node_address;
+}
+
+class ModelWorld : public GuestWorld {
+ public:
+  ModelWorld(Model& model, std::int64_t now, std::string node) : model_(model), now_(now), node_(std::move(node)) {}
+
+  std::int64_t now() override { return now_; }
+  std::string node() override { return node_; }
+  std::string address() override {
+    const Domain* domain = running(node_);
+    return domain == nullptr ? std::string() : address_of(model_, *domain);
+  }
+  std::size_t gpus_of(const std::string& node) override {
+    const Domain* domain = running(node);
+    const auto definition = domain == nullptr ? std::nullopt : parse_domain(domain->running_xml);
+    if (!definition) return 0;
+    std::size_t count = 0;
+    for (const Bdf& address : definition->devices) {
+      const Device* device = model_.device(address);
+      if (device != nullptr && device->is_gpu()) ++count;
+    }
+    return count;
+  }
+  bool runs(const std::string& node) override { return running(node) != nullptr; }
+  GuestDisk* disk_of_node(const std::string& node) override {
+    const Domain* domain = running(node);
+    return domain == nullptr ? nullptr : boot_disk(model_, *domain);
+  }
+  GuestDisk* disk_at(const std::string& address) override {
+    for (const Domain& domain : model_.domains) {
+      if (!address.empty() && guest_booted(model_, domain, now_) && address_of(model_, domain) == address) {
+        return boot_disk(model_, domain);
+      }
+    }
+    return nullptr;
+  }
+
+ private:
+  const Domain* running(const std::string& node) {
+    const Domain* domain = model_.domain(node);
+    return domain != nullptr && guest_booted(model_, *domain, now_) ? domain : nullptr;
+  }
+
+  Model& model_;
+  std::int64_t now_;
+  std::string node_;
+};
+
+std::string name_of(const GuestTarget& guest) {
+  return guest.address.empty() ? guest.node : fmt::format("{} ({})", guest.node, guest.address);
+}
+
+GuestDisk& require_guest(ModelWorld& world, const GuestTarget& guest) {
+  GuestDisk* disk = world.disk_of_node(guest.node);
+  if (disk != nullptr) return *disk;
+  throw HostError(HostError::Kind::unreachable, guest.node, fmt::format("guest {} does not answer", name_of(guest)));
+}
+
+}  // namespace
+
+bool SimGuests::answers(const GuestTarget& guest) {
+  return simulation_.look([&](Model& model, std::int64_t now) {
+    return ModelWorld(model, now, guest.node).disk_of_node(guest.node) != nullptr;
+  });
+}
+
+CommandResult SimGuests::query(const GuestTarget& guest, const Command& command) {
+  return simulation_.look([&](Model& model, std::int64_t now) {
+    ModelWorld world(model, now, guest.node);
+    return run_guest_program(require_guest(world, guest), world, command, true);
+  });
+}
+
+std::optional<std::string> SimGuests::get(const GuestTarget& guest, const std::string& path) {
+  return simulation_.look([&](Model& model, std::int64_t now) -> std::optional<std::string> {
+    ModelWorld world(model, now, guest.node);
+    const GuestDisk& disk = require_guest(world, guest);
+    const auto found = disk.files.find(path);
+    if (found == disk.files.end()) return std::nullopt;
+    return found->second.content;
+  });
+}
+
+CommandResult SimGuests::run(const GuestTarget& guest, const Command& command) {
+  return simulation_.change([&](Model& model, std::int64_t now) {
+    ModelWorld world(model, now, guest.node);
+    return run_guest_program(require_guest(world, guest), world, command, false);
+  });
+}
+
+void SimGuests::put(const GuestTarget& guest, const std::string& path, const std::string& content, unsigned mode) {
+  simulation_.change([&](Model& model, std::int64_t now) {
+    ModelWorld world(model, now, guest.node);
+    require_guest(world, guest).files[path] = GuestFile{content, mode};
+  });
+}
+
+void SimGuests::remove(const GuestTarget& guest, const std::string& path) {
+  simulation_.change([&](Model& model, std::int64_t now) {
+    ModelWorld world(model, now, guest.node);
+    require_guest(world, guest).files.erase(path);
+  });
+}
+
+}  // namespace gpuplan::sim

@@ -1,0 +1,189 @@
+#include "loader/load_plugins.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include "host/host_error.h"
+#include "loader/module_place.h"
+#include "plugin/plugin.h"
+
+namespace gpuplan {
+namespace {
+
+// Ends the way of one module through the stages.
+struct LoadFailure {
+  std::string stage;
+  std::string reason;
+  std::string remedy;
+};
+
+constexpr const char* place_remedy =
+    "as root, gpuplan loads code only from where root alone can write: install the plugin there, or correct owner "
+    "and "
+    "mode with `chown root` and `chmod go-w`";
+constexpr const char* descriptor_remedy =
+    "its author must define the descriptor with GPUPLAN_PLUGIN(…) from plugin/plugin.h, once";
+constexpr const char* rebuild_remedy = "its author must rebuild it with the headers and the compiler of this gpuplan";
+
+// With every symlink resolved: what is checked is what is opened.
+std::string resolved(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr), &std::free);
+  if (!real) throw LoadFailure{"place", words_for_errno(errno), "check the path"};
+  return real.get();
+}
+
+std::string trusted_place(const std::string& path) {
+  std::string real = resolved(path);
+  if (geteuid() == 0) {
+    const std::string problem = place_problem(real);
+    if (!problem.empty()) throw LoadFailure{"place", problem, place_remedy};
+  }
+  return real;
+}
+
+void* open_module(const std::string& real_path) {
+  // Never closed: an object or exception of the module may outlive every use of it.
+  void* const module = dlopen(real_path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (module) return module;
+  const char* const text = dlerror();
+  throw LoadFailure{"open", fmt::format("the dynamic linker refuses it: {}", text ? text : "no reason given"),
+                    "its author must link it against gpuplan_sdk of this version, with -Wl,--no-undefined"};
+}
+
+const GpuplanPlugin& descriptor_of(void* module) {
+  const void* const symbol = dlsym(module, "gpuplan_plugin");
+  if (!symbol) throw LoadFailure{"descriptor", "it exports no `gpuplan_plugin`", descriptor_remedy};
+  return *static_cast<const GpuplanPlugin*>(symbol);
+}
+
+// Looks at each member only after those before it have told that it can be there.
+void check_descriptor(const GpuplanPlugin& plugin) {
+  if (plugin.magic != gpuplan_plugin_magic) {
+    throw LoadFailure{
+        "magic", fmt::format("its descriptor begins with 0x{:08x}, not 0x{:08x}", plugin.magic, gpuplan_plugin_magic),
+        descriptor_remedy};
+  }
+  if (plugin.size != sizeof(GpuplanPlugin)) {
+    throw LoadFailure{
+        "size",
+        fmt::format("its descriptor has {} bytes, this gpuplan knows one of {}", plugin.size, sizeof(GpuplanPlugin)),
+        rebuild_remedy};
+  }
+  if (!plugin.build_tag || std::string_view(plugin.build_tag) != GPUPLAN_BUILD_TAG) {
+    throw LoadFailure{"build tag",
+                      fmt::format("it was built as `{}`, this gpuplan as `{}`",
+                                  plugin.build_tag ? plugin.build_tag : "", GPUPLAN_BUILD_TAG),
+                      rebuild_remedy};
+  }
+}
+
+void check_kind(const GpuplanPlugin& plugin, const StepKinds& kinds) {
+  const std::string kind = plugin.kind ? plugin.kind : "";
+  if (!Address::parse(kind + "/x")) {
+    throw LoadFailure{"kind", fmt::format("`{}` is not the name of a step kind", kind),
+                      "its author must name the kind in lower-case letters, digits and dashes"};
+  }
+  for (const StepKinds::Entry& entry : kinds.entries()) {
+    if (entry.kind->kind() != kind) continue;
+    throw LoadFailure{"kind",
+                      fmt::format("there is a step kind {} already, from {}", kind,
+                                  entry.source.path.empty() ? "gpuplan itself" : entry.source.path),
+                      "remove one of the two modules, or the --plugin-path that leads to it"};
+  }
+}
+
+std::shared_ptr<const StepKind> create_kind(const GpuplanPlugin& plugin) {
+  constexpr const char* remedy = "its author must make create() return a new step kind and throw nothing";
+  if (!plugin.create) throw LoadFailure{"create", "its descriptor has no create function", descriptor_remedy};
+  try {
+    std::shared_ptr<const StepKind> kind(plugin.create());
+    if (!kind) throw LoadFailure{"create", "create() returned a null pointer", remedy};
+    if (kind->kind() == plugin.kind) return kind;
+    throw LoadFailure{
+        "create",
+        fmt::format("its step kind says that it is `{}`, its descriptor says `{}`", kind->kind(), plugin.kind),
+        "its author must give GPUPLAN_PLUGIN(…) the name that StepKind::kind() returns"};
+  } catch (const std::exception& error) {
+    throw LoadFailure{"create", fmt::format("create() threw an exception: {}", error.what()), remedy};
+  } catch (const LoadFailure&) {
+    throw;
+  } catch (...) {
+    throw LoadFailure{"create", "create() threw something that is not a std::exception", remedy};
+  }
+}
+
+void load_module(const std::string& path, StepKinds& kinds) {
+  const std::string real_path = trusted_place(path);
+  const GpuplanPlugin& plugin = descriptor_of(open_module(real_path));
+  check_descriptor(plugin);
+  check_kind(plugin, kinds);
+  kinds.add(create_kind(plugin), {path, plugin.summary ? plugin.summary : "", plugin.build_tag});
+}
+
+// The modules in a directory, in name order.
+std::vector<std::string> modules_in(const std::string& directory) {
+  std::vector<std::string> paths;
+  std::error_code error;
+  std::filesystem::directory_iterator entries(directory, error);
+  if (error) throw LoadFailure{"place", words_for_errno(error.value()), "check the path and its permissions"};
+  for (const auto& entry : entries) {
+    if (entry.path().extension() == ".so") paths.push_back(entry.path().string());
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+void report(Diagnostics& diagnostics, std::string_view what, const std::string& path, const LoadFailure& failure) {
+  Diagnostic diagnostic;
+  diagnostic.summary = fmt::format("{} {} was not loaded (stage: {})", what, path, failure.stage);
+  diagnostic.why = failure.reason;
+  diagnostic.remedy = failure.remedy;
+  diagnostics.add(std::move(diagnostic));
+}
+
+bool is_directory(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+}  // namespace
+
+void load_plugins(const std::vector<std::string>& directories, StepKinds& kinds, Diagnostics& diagnostics) {
+  for (const std::string& directory : directories) {
+    std::vector<std::string> modules;
+    try {
+      trusted_place(directory);
+      modules = modules_in(directory);
+    } catch (const LoadFailure& failure) {
+      report(diagnostics, "plugin directory", directory, failure);
+    }
+    for (const std::string& module : modules) {
+      try {
+        load_module(module, kinds);
+      } catch (const LoadFailure& failure) {
+        report(diagnostics, "plugin module", module, failure);
+      }
+    }
+  }
+}
+
+std::string installed_plugin_directory() {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::string prefix = program.parent_path().parent_path().string();
+  // The library directories that CMake's GNUInstallDirs chooses between.
+  for (const char* library : {"/lib", "/lib64", "/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu"}) {
+    const std::string directory = prefix + library + "/gpuplan/plugins";
+    if (is_directory(directory)) return directory;
+  }
+  return prefix + "/lib/gpuplan/plugins";
+}
+
+}  // namespace gpuplan

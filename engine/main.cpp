@@ -1,0 +1,29 @@
+// argv → exit code.
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <new>
+
+#include "command/run.h"
+#include "host/interrupt.h"
+#include "host/local/local_host.h"
+
+int main(int argc, char** argv) {
+  // First of all: such a child must not inherit what the program sets up for itself.
+  if (argc > 1 && std::strcmp(argv[1], gpuplan::file_access_child_flag) == 0) return gpuplan::run_file_access_child();
+  gpuplan::Interrupt::install_handlers();
+  umask(077);
+  try {
+    return gpuplan::command::run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fputs("error: gpuplan ran out of memory\n  next: `gpuplan status` tells whether a run is open\n", stderr);
+  } catch (const std::exception&) {
+    std::fputs(
+        "error: gpuplan stopped because of a defect of its own\n"
+        "  next: `gpuplan status` tells whether a run is open; please report the command line\n",
+        stderr);
+  }
+  return 1;
+}

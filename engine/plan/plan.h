@@ -1,0 +1,50 @@
+// What a run will do, as a value: the executor does exactly this and nothing else.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "plugin/resource.h"
+#include "report/diagnostic.h"
+
+namespace gpuplan {
+
+inline constexpr int plan_format_version = 1;
+
+// One stage of one change, with the stages that must be done before it.
+struct PlannedStage {
+  std::size_t change = 0;           // index into Plan::changes
+  Stage stage = Stage::apply;
+  bool commit_phase = false;        // waits for every stage that is not in the commit phase
+  std::vector<std::size_t> after;   // indexes into Plan::stages, direct predecessors only, ascending
+};
+
+enum class PlanPurpose { apply, destroy };
+std::string_view to_string(PlanPurpose purpose);
+
+struct Plan {
+  PlanPurpose purpose = PlanPurpose::apply;
+  std::string cluster;
+  std::string spec_name;     // path as given; empty for destroy without one
+  std::string spec_sha256;   // likewise
+  std::string host_identity;
+  std::string host_description;
+  std::vector<Change> changes;        // dependencies first; includes those with Action::none
+  std::vector<PlannedStage> stages;   // in an order in which each may run
+  std::vector<Diagnostic> warnings;
+
+  bool has_changes() const;
+};
+
+struct PlanSummary {
+  std::size_t none = 0, create = 0, update = 0, replace = 0, remove = 0;
+  std::size_t irreversible = 0;
+  std::size_t total() const { return none + create + update + replace + remove; }
+};
+PlanSummary summarize(const Plan& plan);
+
+// "Plan: 8 to create, 1 to update, 0 to replace, 2 to remove; 3 unchanged. 1 cannot be undone."
+std::string to_sentence(const PlanSummary& summary);
+
+}  // namespace gpuplan

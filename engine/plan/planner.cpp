@@ -1,0 +1,341 @@
+#include "plan/planner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "graph/resource_graph.h"
+#include "plan/contained_call.h"
+#include "plan/parallel.h"
+#include "plan/schema_check.h"
+#include "plan/stage_order.h"
+
+namespace gpuplan {
+namespace {
+
+using OwnedByAddress = std::map<Address, const OwnedResource*>;
+
+OwnedByAddress by_address(const std::vector<OwnedResource>& owned) {
+  OwnedByAddress out;
+  for (const OwnedResource& resource : owned) out.emplace(resource.resource.address, &resource);
+  return out;
+}
+
+Prior prior_of(const OwnedByAddress& owned, const Address& address) {
+  const auto found = owned.find(address);
+  if (found == owned.end()) return {};
+  return {true, found->second->resource.declared};
+}
+
+// Which resources a plan takes away, as plan_removal sees it.
+class WithdrawnSet : public RemovalScope {
+ public:
+  void add(const Address& address) { addresses_.insert(address); }
+  bool is_withdrawn(const Address& address) const override { return addresses_.count(address) > 0; }
+
+ private:
+  std::set<Address> addresses_;
+};
+
+// One act of planning. Every member function reports into result_ and goes on where that makes sense.
+class Planning {
+ public:
+  Planning(const StepKinds& kinds, const std::vector<OwnedResource>& owned, HostReader& host,
+           const PlannerOptions& options)
+      : kinds_(kinds), owned_(by_address(owned)), host_(host), options_(options) {}
+
+  std::vector<Resource> expand(const Spec& spec) {
+    std::vector<Resource> declared;
+    for (const auto& entry : kinds_.entries()) {
+      const StepKind& kind = *entry.kind;
+      contain(kind, "expand", {}, [&] {
+        for (Resource& resource : kind.expand(spec)) {
+          check_resource(kind, resource, result_.diagnostics);
+          declared.push_back(std::move(resource));
+        }
+      });
+    }
+    return declared;
+  }
+
+  void run_checks(const ResourceGraph& graph, const Spec& spec) {
+    std::vector<std::vector<CheckResult>> found(graph.resources().size());
+    in_parallel(graph.order(), "checked", [&](std::size_t i) {
+      const Resource& resource = graph.resources()[i];
+      const StepKind& kind = kind_of(resource.address);
+      contain(kind, "check", resource.address, [&] {
+        found[i] = kind.check(resource, spec, prior_of(owned_, resource.address), host_);
+      });
+    });
+    bool only_reboot = true;
+    bool failed = false;
+    for (const std::size_t i : graph.order()) {
+      for (CheckResult& check : found[i]) {
+        if (check.status == CheckStatus::fail) {
+          failed = true;
+          only_reboot = only_reboot && check.needs_reboot;
+        }
+        result_.checks.push_back(std::move(check));
+      }
+    }
+    result_.needs_reboot = failed && only_reboot;
+    checks_failed_ = failed;
+  }
+
+  // Observes and compares every resource of the graph, containers before what lives in them.
+  void compare_all(const ResourceGraph& graph, const std::set<Address>& declared) {
+    changes_.resize(graph.resources().size());
+    for (const std::vector<std::size_t>& level : levels(graph)) {
+      in_parallel(level, "observed", [&](std::size_t i) {
+        const Resource& resource = graph.resources()[i];
+        changes_[i] = declared.count(resource.address) > 0 ? change_declared(graph, resource) : change_removed(resource);
+      });
+    }
+  }
+
+  void plan_removals() {
+    WithdrawnSet withdrawn;
+    for (const Change& change : changes_) {
+      if (change.action == Action::remove || change.action == Action::replace) withdrawn.add(change.address);
+    }
+    for (Change& change : changes_) {
+      if (change.action != Action::remove && change.action != Action::replace) continue;
+      const StepKind& kind = kind_of(change.address);
+      contain(kind, "plan_removal", change.address, [&] { kind.plan_removal(change, withdrawn); });
+    }
+  }
+
+  void finish(const ResourceGraph& graph, Plan plan) {
+    StageOrderInput input;
+    for (const std::size_t i : graph.order()) {
+      const auto found = owned_.find(changes_[i].address);
+      input.depended_on.push_back(found == owned_.end() ? std::vector<Address>{} : found->second->resource.depends_on);
+      input.changes.push_back(std::move(changes_[i]));
+    }
+    plan.stages = order_stages(input, kinds_, result_.diagnostics);
+    plan.changes = std::move(input.changes);
+    plan.host_identity = host_.identity();
+    plan.host_description = host_.description();
+    for (const Diagnostic& item : result_.diagnostics.items()) {
+      if (item.severity == Severity::warning) plan.warnings.push_back(item);
+    }
+    if (!result_.diagnostics.has_errors()) result_.plan = std::move(plan);
+  }
+
+  // Also notices an interrupt, after which what was read is not complete.
+  bool may_go_on() {
+    if (Interrupt::requested()) {
+      result_.diagnostics.add({Severity::error, "interrupted while planning; nothing was changed", {}, {}, {}, std::nullopt});
+    }
+    return !result_.diagnostics.has_errors() && !checks_failed_;
+  }
+  PlanningResult& result() { return result_; }
+
+ private:
+  const StepKind& kind_of(const Address& address) const { return *kinds_.find(address.kind()); }
+
+  // Calls into a plugin or, through it, the host; whatever goes wrong becomes an error.
+  template <typename Call>
+  void contain(const StepKind& kind, std::string_view entry_point, const Address& address, const Call& call) {
+    std::optional<Diagnostic> problem = contained_call(kind.kind(), entry_point, address, call);
+    if (!problem) return;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    result_.diagnostics.add(std::move(*problem));
+  }
+
+  void in_parallel(const std::vector<std::size_t>& nodes, std::string_view verb,
+                   const std::function<void(std::size_t)>& body) {
+    std::size_t done = 0;
+    for_each_in_parallel(nodes.size(), options_.parallelism, [&](std::size_t i) {
+      if (!Interrupt::requested()) body(nodes[i]);
+      const std::lock_guard<std::mutex> lock(mutex_);
+      ++done;
+      if (options_.progress) options_.progress(fmt::format("{} {} of {}", verb, done, nodes.size()));
+    });
+  }
+
+  static std::vector<std::vector<std::size_t>> levels(const ResourceGraph& graph) {
+    std::vector<std::size_t> level(graph.resources().size(), 0);
+    std::vector<std::vector<std::size_t>> out;
+    for (const std::size_t i : graph.order()) {
+      const Resource& resource = graph.resources()[i];
+      for (const Address& container : resource.lives_in) {
+        level[i] = std::max(level[i], level[*graph.find(container)] + 1);
+      }
+      if (out.size() <= level[i]) out.resize(level[i] + 1);
+      out[level[i]].push_back(i);
+    }
+    return out;
+  }
+
+  Observation observe(const StepKind& kind, const Resource& resource, const Prior& prior) {
+    Observation observed;
+    contain(kind, "observe", resource.address, [&] { observed = kind.observe(resource, prior, host_); });
+    check_observation(kind, resource.address, observed, result_mutex_guarded());
+    return observed;
+  }
+
+  // The first of a resource's containers that gets `action`; a null pointer if none does.
+  const Change* container_with(const ResourceGraph& graph, const Resource& resource, Action action) const {
+    for (const Address& container : resource.lives_in) {
+      const Change& change = changes_[*graph.find(container)];
+      if (change.action == action) return &change;
+    }
+    return nullptr;
+  }
+
+  Change change_declared(const ResourceGraph& graph, const Resource& resource) {
+    const StepKind& kind = kind_of(resource.address);
+    const Prior prior = prior_of(owned_, resource.address);
+    const Change* created = container_with(graph, resource, Action::create);
+    const Change* replaced = container_with(graph, resource, Action::replace);
+
+    Observation observed;
+    if (created == nullptr) observed = observe(kind, resource, prior);
+    Change change;
+    contain(kind, "compare", resource.address, [&] {
+      change = kind.compare(resource, replaced != nullptr ? Observation{} : observed, prior);
+    });
+    change.address = resource.address;
+    change.resource = resource;
+    if (replaced != nullptr && observed.exists) {
+      change.action = Action::replace;
+      change.before = observed;
+      change.has_withdraw = true;
+      change.reasons = {fmt::format("{}, in which it lives, is replaced", replaced->address.to_string())};
+    }
+    check_change(kind, change, result_mutex_guarded());
+    return change;
+  }
+
+  Change change_removed(const Resource& resource) {
+    const StepKind& kind = kind_of(resource.address);
+    Change change;
+    change.address = resource.address;
+    change.action = Action::remove;
+    change.resource = resource;
+    change.before = observe(kind, resource, prior_of(owned_, resource.address));
+    change.has_withdraw = true;
+    change.reasons.push_back("gpuplan made it, and it is declared no more");
+    if (!change.before.exists) change.notes.push_back("it is not there any more; what is left of it is cleaned up");
+    for (const auto& [name, value] : change.before.attributes) {
+      change.attributes.push_back({name, value, Value{}, true, is_sensitive(kind.schema(), name), false});
+    }
+    return change;
+  }
+
+  // Diagnostics that worker threads may add to: merged under the lock when it goes.
+  class Guarded {
+   public:
+    explicit Guarded(Planning& planning) : planning_(planning) {}
+    ~Guarded() {
+      const std::lock_guard<std::mutex> lock(planning_.mutex_);
+      for (const Diagnostic& item : own_.items()) planning_.result_.diagnostics.add(item);
+    }
+    Guarded(const Guarded&) = delete;
+    Guarded& operator=(const Guarded&) = delete;
+    operator Diagnostics&() { return own_; }
+
+   private:
+    Planning& planning_;
+    Diagnostics own_;
+  };
+  Guarded result_mutex_guarded() { return Guarded(*this); }
+
+  const StepKinds& kinds_;
+  OwnedByAddress owned_;
+  HostReader& host_;
+  const PlannerOptions& options_;
+  std::mutex mutex_;
+  std::vector<Change> changes_;
+  PlanningResult result_;
+  bool checks_failed_ = false;
+};
+
+// Owned resources whose step kind is not loaded cannot be planned for; saying so beats forgetting them.
+void require_kinds(const std::vector<OwnedResource>& owned, const StepKinds& kinds, Diagnostics& diagnostics) {
+  for (const OwnedResource& resource : owned) {
+    const Address& address = resource.resource.address;
+    if (kinds.find(address.kind()) != nullptr) continue;
+    diagnostics.add({Severity::error, fmt::format("gpuplan made this, but no plugin for `{}` is loaded", address.kind()),
+                     "without it the resource can be neither observed nor removed",
+                     "install the plugin again, or give its directory with --plugin-path", address.to_string(), std::nullopt});
+  }
+}
+
+// What is neither declared nor made by gpuplan takes no part; an edge to it orders nothing.
+Resource among(const std::set<Address>& addresses, Resource resource) {
+  const auto foreign = [&](const Address& address) { return addresses.count(address) == 0; };
+  for (std::vector<Address>* list : {&resource.depends_on, &resource.lives_in}) {
+    list->erase(std::remove_if(list->begin(), list->end(), foreign), list->end());
+  }
+  return resource;
+}
+
+}  // namespace
+
+PlanningResult plan_apply(const Spec& spec, const StepKinds& kinds, const std::vector<OwnedResource>& owned,
+                          HostReader& host, const PlannerOptions& options) {
+  Planning planning(kinds, owned, host, options);
+  require_kinds(owned, kinds, planning.result().diagnostics);
+  std::vector<Resource> resources = planning.expand(spec);
+  const ResourceGraph declared_graph = ResourceGraph::build(resources, planning.result().diagnostics);
+  if (!planning.may_go_on()) return std::move(planning.result());
+  planning.run_checks(declared_graph, spec);
+  if (!planning.may_go_on()) return std::move(planning.result());
+
+  std::set<Address> declared;
+  for (const Resource& resource : resources) declared.insert(resource.address);
+  std::set<Address> all = declared;
+  for (const OwnedResource& item : owned) all.insert(item.resource.address);
+  for (const OwnedResource& item : owned) {
+    if (declared.count(item.resource.address) == 0) resources.push_back(among(all, item.resource));
+  }
+  const ResourceGraph graph = ResourceGraph::build(std::move(resources), planning.result().diagnostics);
+  if (!planning.may_go_on()) return std::move(planning.result());
+  planning.compare_all(graph, declared);
+  if (!planning.may_go_on()) return std::move(planning.result());
+  planning.plan_removals();
+  Plan plan;
+  plan.purpose = PlanPurpose::apply;
+  plan.cluster = spec.cluster;
+  plan.spec_name = spec.file ? spec.file->name : "";
+  plan.spec_sha256 = spec.sha256;
+  planning.finish(graph, std::move(plan));
+  return std::move(planning.result());
+}
+
+PlanningResult plan_destroy(const std::string& cluster, const StepKinds& kinds,
+                            const std::vector<OwnedResource>& owned, HostReader& host,
+                            const PlannerOptions& options) {
+  Planning planning(kinds, owned, host, options);
+  require_kinds(owned, kinds, planning.result().diagnostics);
+  std::set<Address> addresses;
+  for (const OwnedResource& resource : owned) addresses.insert(resource.resource.address);
+  std::vector<Resource> resources;
+  for (const OwnedResource& item : owned) resources.push_back(among(addresses, item.resource));
+  const ResourceGraph graph = ResourceGraph::build(std::move(resources), planning.result().diagnostics);
+  if (!planning.may_go_on()) return std::move(planning.result());
+  planning.compare_all(graph, {});
+  if (!planning.may_go_on()) return std::move(planning.result());
+  planning.plan_removals();
+  Plan plan;
+  plan.purpose = PlanPurpose::destroy;
+  plan.cluster = cluster;
+  planning.finish(graph, std::move(plan));
+  return std::move(planning.result());
+}
+
+PlanningResult check_host(const Spec& spec, const StepKinds& kinds, const std::vector<OwnedResource>& owned,
+                          HostReader& host, const PlannerOptions& options) {
+  Planning planning(kinds, owned, host, options);
+  const ResourceGraph graph = ResourceGraph::build(planning.expand(spec), planning.result().diagnostics);
+  if (!planning.may_go_on()) return std::move(planning.result());
+  planning.run_checks(graph, spec);
+  return std::move(planning.result());
+}
+
+}  // namespace gpuplan

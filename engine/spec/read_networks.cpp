@@ -1,0 +1,139 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "spec/sections.h"
+
+namespace gpuplan {
+namespace {
+
+// A range of the spec and where to point when it is wrong.
+struct NamedRange {
+  std::string what;
+  std::optional<Ipv4Range> range;
+  std::optional<SourceLocation> where;  // nothing for a default
+};
+
+// The network that a CIDR with host bits would belong to: "10.0.0.0/24" for "10.0.0.1/24".
+std::optional<Ipv4Range> without_host_bits(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const auto address = parse_ipv4(text.substr(0, slash));
+  const auto zero = parse_ipv4_range(fmt::format("0.0.0.0{}", text.substr(slash)));
+  if (!address || !zero) return std::nullopt;
+  return Ipv4Range{*address & ~zero->last(), zero->prefix};
+}
+
+NamedRange read_range(MappingDecoder& section, std::string_view key, std::string& target, int least, int most,
+                      Diagnostics& diagnostics) {
+  NamedRange named{section.path(key), std::nullopt, std::nullopt};
+  section.string(key, target);
+  const YamlNode* node = section.node(key);
+  if (node != nullptr) named.where = node->where();
+  if (node != nullptr && !node->is_scalar()) return named;
+  const auto range = parse_ipv4_range(target);
+  if (!range) {
+    const auto meant = without_host_bits(target);
+    diagnostics.error(*named.where, fmt::format("{}: {} is not an IPv4 network", named.what, quote(target)),
+                      meant ? fmt::format("did you mean {}?", meant->to_string())
+                            : "write ADDRESS/BITS, for example 192.168.130.0/24");
+  } else if (range->prefix < least || range->prefix > most) {
+    diagnostics.error(*named.where,
+                      fmt::format("{}: /{} does not fit; /{} to /{} do", named.what, range->prefix, least, most));
+  } else {
+    named.range = range;
+  }
+  return named;
+}
+
+void check_overlaps(const std::array<NamedRange, 3>& ranges, const SourceLocation& document,
+                    Diagnostics& diagnostics) {
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    for (std::size_t k = i + 1; k < ranges.size(); ++k) {
+      const NamedRange& first = ranges[i];
+      const NamedRange& second = ranges[k];
+      if (!first.range || !second.range || !first.range->overlaps(*second.range)) continue;
+      const auto where = second.where ? second.where : first.where;
+      diagnostics.error(where.value_or(document),
+                        fmt::format("{} {} overlaps {} {}", second.what, second.range->to_string(), first.what,
+                                    first.range->to_string()),
+                        "choose ranges that have no address in common");
+    }
+  }
+}
+
+void check_name(MappingDecoder& network, std::string_view key, std::size_t most, Diagnostics& diagnostics) {
+  const YamlNode* node = network.node(key);
+  if (node == nullptr || !node->is_scalar()) return;
+  const std::string& text = node->text();
+  if (consists_of(text, "-_.") && text.front() != '-' && text != "." && text != ".." && text.size() <= most) return;
+  diagnostics.error(node->where(),
+                    fmt::format("{} must be a name of at most {} letters, digits, '-', '_' and '.', not {}",
+                                network.path(key), most, quote(text)));
+}
+
+void read_mode(MappingDecoder& network, Spec& spec, Diagnostics& diagnostics) {
+  constexpr std::size_t max_name = 50;
+  constexpr std::size_t max_interface_name = 15;  // IFNAMSIZ - 1
+  network.string("name", spec.network.name);
+  check_name(network, "name", max_name, diagnostics);
+  network.choice("mode", spec.network.mode, {"nat", "bridge"});
+  network.string("bridge", spec.network.bridge);
+  check_name(network, "bridge", max_interface_name, diagnostics);
+  const YamlNode* mode = network.node("mode");
+  const YamlNode* bridge = network.node("bridge");
+  if (spec.network.mode == "bridge" && bridge == nullptr) {
+    diagnostics.error(mode->where(), "network.mode is bridge, but network.bridge is not set",
+                      "name the host's bridge: bridge: br0");
+  } else if (spec.network.mode == "nat" && bridge != nullptr && (mode == nullptr || mode->text() == "nat")) {
+    diagnostics.error(bridge->where(), "network.bridge is only for network.mode: bridge",
+                      "set mode: bridge, or remove the key");
+  }
+}
+
+void read_version(MappingDecoder& kubernetes, std::string& version, Diagnostics& diagnostics) {
+  kubernetes.string("version", version);
+  const YamlNode* node = kubernetes.node("version");
+  if (node == nullptr || !node->is_scalar()) return;
+  std::size_t parts = 0;
+  std::string_view rest = version;
+  bool good = true;
+  while (good) {
+    const std::size_t dot = std::min(rest.find('.'), rest.size());
+    const std::string_view part = rest.substr(0, dot);
+    good = !part.empty() && part.size() <= 4 && part.find_first_not_of("0123456789") == std::string_view::npos &&
+           (part.size() == 1 || part.front() != '0');
+    ++parts;
+    if (dot == rest.size()) break;
+    rest.remove_prefix(dot + 1);
+  }
+  if (good && (parts == 2 || parts == 3)) return;
+  diagnostics.error(node->where(), fmt::format("kubernetes.version must be X.Y or X.Y.Z, not {}", quote(version)),
+                    version.substr(0, 1) == "v" ? "leave the v away" : "for example \"1.34\" or \"1.34.2\"");
+}
+
+}  // namespace
+
+void read_networks(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics) {
+  MappingDecoder network = section(document, "network", diagnostics);
+  read_mode(network, spec, diagnostics);
+  const NamedRange vms = read_range(network, "cidr", spec.network.cidr, 8, 29, diagnostics);
+
+  MappingDecoder kubernetes = section(document, "kubernetes", diagnostics);
+  read_version(kubernetes, spec.kubernetes.version, diagnostics);
+  // Each node gets a /24 of the pods' range; the API server takes at most 2^20 service addresses.
+  const NamedRange pods = read_range(kubernetes, "pod_cidr", spec.kubernetes.pod_cidr, 8, 24, diagnostics);
+  const NamedRange services =
+      read_range(kubernetes, "service_cidr", spec.kubernetes.service_cidr, 12, 28, diagnostics);
+  kubernetes.choice("cni", spec.kubernetes.cni, {"calico", "flannel", "none"});
+  kubernetes.finish();
+
+  check_overlaps({vms, pods, services}, {spec.file, 1, 1, 1}, diagnostics);
+  MappingDecoder addresses = section(network, "addresses", diagnostics);
+  check_worker_keys(addresses, network.node("addresses"), document, diagnostics, "control-plane");
+  if (vms.range && addresses.valid()) assign_addresses(addresses, *vms.range, vms.where, spec, diagnostics);
+  network.finish();
+}
+
+}  // namespace gpuplan

@@ -1,0 +1,134 @@
+// What the user declared, typed, complete with defaults. Plain data: no host was asked.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "report/diagnostic.h"
+#include "spec/bdf.h"
+#include "yaml/node.h"
+
+namespace gpuplan {
+
+struct GpuSpec {
+  Bdf address;
+  std::optional<Bdf> audio;
+  SourceLocation where;
+};
+
+struct PciId {
+  std::uint16_t vendor = 0;
+  std::uint16_t device = 0;
+  auto operator<=>(const PciId&) const = default;
+  std::string to_string() const;  // "10de:2330"
+};
+
+struct VmResources {
+  std::int64_t memory_mib = 0;
+  std::int64_t cpus = 0;
+  std::int64_t disk_gib = 0;
+  std::string firmware = "efi";    // efi | bios
+  std::string hugepages = "none";  // none | 2M | 1G
+  std::string numa = "auto";       // auto | none
+};
+
+struct WorkerSpec {
+  std::string key;                       // as written: "worker-1"
+  std::string name;                      // node, VM and domain: "gpu-worker-1"
+  std::string address;                   // IPv4 in network.cidr
+  std::vector<std::size_t> gpu_indexes;  // into Spec::gpus
+  VmResources resources;
+  SourceLocation where;
+};
+
+struct ControlPlaneSpec {
+  std::string name;  // "gpu-control-plane"
+  std::string address;
+  VmResources resources;
+};
+
+struct HostSpec {
+  std::string libvirt_uri = "qemu:///system";
+  std::string accel = "kvm";  // kvm | tcg
+  std::vector<std::string> stop_services;
+  std::int64_t memory_reserve_mib = 16384;
+  bool persist_bindings = false;
+};
+
+struct NetworkSpec {
+  std::string name = "gpu-k8s-net";
+  std::string mode = "nat";  // nat | bridge
+  std::string bridge;        // of mode bridge; empty otherwise
+  std::string cidr = "192.168.130.0/24";
+  std::map<std::string, std::string> addresses;  // worker key or "control-plane" → IPv4
+};
+
+struct ImageSpec {
+  std::string url;     // empty when path is given
+  std::string path;    // empty when url is used
+  std::string sha256;  // 64 hexadecimal digits, or empty
+};
+
+struct StorageSpec {
+  std::string pool = "gpuplan";
+  std::string path = "/var/lib/gpuplan/images";
+};
+
+struct KubernetesSpec {
+  std::string version = "1.34";
+  std::string pod_cidr = "10.244.0.0/16";
+  std::string service_cidr = "10.96.0.0/12";
+  std::string cni = "calico";  // calico | flannel | none
+};
+
+struct GpuOperatorSpec {
+  bool enabled = true;
+  std::string version;                  // empty: the default that belongs to this gpuplan
+  std::string driver = "preinstalled";  // preinstalled | operator
+  std::string values_json = "{}";       // Helm values, canonical JSON
+};
+
+// Seconds.
+struct Timeouts {
+  std::int64_t guest_boot = 900;
+  std::int64_t ssh = 300;
+  std::int64_t kubeadm = 600;
+  std::int64_t node_ready = 600;
+  std::int64_t operator_ready = 1200;
+  std::int64_t unbind = 60;
+};
+
+struct Spec {
+  std::string cluster = "gpu";
+  std::vector<PciId> gpu_device_ids;  // empty: any
+  bool gpus_auto = false;             // `gpus: auto`: plan/resolve.h fills `gpus` from the host
+  std::vector<GpuSpec> gpus;
+  ControlPlaneSpec control_plane;
+  std::vector<WorkerSpec> workers;  // in the order of the file
+  HostSpec host;
+  NetworkSpec network;
+  ImageSpec image;
+  StorageSpec storage;
+  KubernetesSpec kubernetes;
+  GpuOperatorSpec gpu_operator;
+  Timeouts timeouts;
+  std::string on_failure = "keep";  // keep | rollback
+  bool verify = true;
+
+  // Sections that belong to step kinds of others, by key: `x-NAME: …` is the section of kind NAME.
+  std::map<std::string, YamlNode> extensions;
+
+  std::shared_ptr<const SourceFile> file;  // what it was read from
+  YamlNode document;                       // the same as a tree, for locate()
+  std::string sha256;                      // of the file's bytes
+};
+
+// Where in the document a value came from; the document itself if the key is absent. `path` is dotted,
+// with indexes in brackets: "network.cidr", "gpus[2].pci_address".
+// Used to point at a declaration when the host disagrees with it.
+SourceLocation locate(const Spec& spec, std::string_view path);
+
+}  // namespace gpuplan

@@ -1,0 +1,136 @@
+#include "cluster_common/guest_session.h"
+
+#include <fmt/format.h>
+
+#include <sstream>
+
+namespace gpuplan::cluster {
+namespace {
+
+constexpr std::chrono::milliseconds poll_interval{3000};
+
+// What a guest may answer while it is still coming up.
+bool may_pass(HostError::Kind kind) {
+  return kind == HostError::Kind::unreachable || kind == HostError::Kind::timed_out ||
+         kind == HostError::Kind::failed || kind == HostError::Kind::not_found;
+}
+
+std::string trimmed(const std::string& line) {
+  const std::size_t begin = line.find_first_not_of(" \t");
+  const std::size_t end = line.find_last_not_of(" \t\r");
+  return begin == std::string::npos ? "" : line.substr(begin, end - begin + 1);
+}
+
+// kubeadm lists what stopped it as "[ERROR …]" lines; kubectl and helm begin theirs with "error".
+std::string complaint_in(const std::string& errors) {
+  std::istringstream lines(errors);
+  std::string line, listed, first, last;
+  while (std::getline(lines, line)) {
+    line = trimmed(line);
+    if (line.empty() || line.rfind("To see the stack trace", 0) == 0) continue;
+    last = line;
+    if (line.rfind("[ERROR", 0) == 0)
+      listed += (listed.empty() ? "" : "; ") + line;
+    else if (first.empty() && (line.rfind("error", 0) == 0 || line.rfind("Error", 0) == 0))
+      first = line;
+  }
+  return !listed.empty() ? listed : !first.empty() ? first : last;
+}
+
+}  // namespace
+
+Presence GuestView::presence() {
+  try {
+    if (host_.guests().answers(target_)) return Presence::answers;
+    const auto domain = host_.hypervisor().domain(target_.node);
+    if (!domain) return Presence::absent;
+    return domain->power == PowerState::running ? Presence::silent : Presence::off;
+  } catch (const HostError&) {
+    return Presence::silent;
+  }
+}
+
+std::string GuestView::trouble() {
+  switch (presence()) {
+    case Presence::off:
+      return target_.node + " is off";
+    case Presence::silent:
+      return fmt::format("{} does not answer a login at {}", target_.node, target_.address);
+    case Presence::absent:
+    case Presence::answers:
+      break;
+  }
+  return {};
+}
+
+CommandResult GuestView::query(std::vector<std::string> argv, std::chrono::seconds limit) {
+  return host_.guests().query(target_, Command{std::move(argv), {}, limit});
+}
+
+bool GuestView::has(const std::string& path) { return query({"test", "-e", path}).ok(); }
+
+std::string Guest::run(std::vector<std::string> argv, std::chrono::seconds limit) {
+  const Command command{std::move(argv), {}, limit};
+  const CommandResult result = writable_.guests().run(target_, command);
+  if (!result.ok()) throw guest_failure(target_.node, command.argv, result);
+  return result.output;
+}
+
+void Guest::put_secret(const std::string& path, const std::string& content) {
+  writable_.guests().put(target_, path, content, 0600);
+}
+
+void Guest::remove(const std::string& path) {
+  if (has(path)) writable_.guests().remove(target_, path);
+}
+
+HostError guest_failure(const std::string& node, const std::vector<std::string>& argv, const CommandResult& result) {
+  const std::string words = join_argv(argv);
+  const std::string complaint = complaint_in(result.errors.empty() ? result.output : result.errors);
+  return HostError(HostError::Kind::failed, words,
+                   fmt::format("`{}` on {} failed with exit status {}{}{}", words, node, result.exit_status,
+                               complaint.empty() ? "" : ": ", complaint),
+                   result.errors.empty() ? result.output : result.errors);
+}
+
+void wait_for(StepContext& context, const std::string& what, std::int64_t limit_seconds,
+              const std::function<bool(std::string& seen)>& ready) {
+  std::string seen;
+  context.progress("waiting for " + what);
+  try {
+    context.wait_until(what, std::chrono::seconds(limit_seconds), poll_interval, [&] {
+      try {
+        return ready(seen);
+      } catch (const HostError& error) {
+        if (!may_pass(error.kind())) throw;
+        seen = error.what();
+        return false;
+      }
+    });
+  } catch (const HostError& error) {
+    if (error.kind() != HostError::Kind::timed_out || seen.empty()) throw;
+    throw HostError(HostError::Kind::timed_out, error.subject(), fmt::format("{}; last seen: {}", error.what(), seen),
+                    error.output_tail());
+  }
+}
+
+void wait_for_login(StepContext& context, GuestView& guest) {
+  wait_for(context, fmt::format("a login on {} at {}", guest.target().node, guest.target().address),
+           context.spec().timeouts.ssh, [&](std::string& seen) {
+             const Presence presence = guest.presence();
+             if (presence == Presence::absent)
+               seen = fmt::format("there is no domain {}", guest.target().node);
+             else
+               seen = guest.trouble();
+             return presence == Presence::answers;
+           });
+}
+
+bool wait_to_undo(StepContext& context, GuestView& guest) {
+  const Presence presence = guest.presence();
+  if (presence == Presence::absent || presence == Presence::off) return false;
+  if (presence == Presence::silent) wait_for_login(context, guest);
+  return true;
+}
+
+}  // namespace gpuplan::cluster

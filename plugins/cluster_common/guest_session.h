@@ -1,0 +1,67 @@
+// Work inside one guest: asking, running, waiting. Compiled into each step kind that needs it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "plugin/step_kind.h"
+
+namespace gpuplan::cluster {
+
+enum class Presence {
+  absent,  // no such domain
+  off,
+  silent,  // runs, but does not answer a login
+  answers,
+};
+
+// One guest, read-only.
+class GuestView {
+ public:
+  GuestView(HostReader& host, GuestTarget target) : host_(host), target_(std::move(target)) {}
+
+  const GuestTarget& target() const { return target_; }
+  // A host whose hypervisor cannot be asked counts as silent. Never throws HostError.
+  Presence presence();
+  // Presence in words for a user: "gpu-worker-1 is off"; empty if it answers or is absent.
+  std::string trouble();
+  CommandResult query(std::vector<std::string> argv, std::chrono::seconds limit = std::chrono::seconds(30));
+  bool has(const std::string& path);
+
+ protected:
+  HostReader& host_;
+  GuestTarget target_;
+};
+
+// One guest that may be changed.
+class Guest : public GuestView {
+ public:
+  Guest(Host& host, GuestTarget target) : GuestView(host, std::move(target)), writable_(host) {}
+
+  // Throws HostError::failed with the program's own complaint unless it exits with 0.
+  std::string run(std::vector<std::string> argv, std::chrono::seconds limit);
+  void put_secret(const std::string& path, const std::string& content);  // mode 0600
+  void remove(const std::string& path);                                  // only if it is there
+
+ private:
+  Host& writable_;
+};
+
+// The sentence for a program that failed on a guest, with the line of its output that says why:
+// kubeadm's last line, for one, never does.
+HostError guest_failure(const std::string& node, const std::vector<std::string>& argv, const CommandResult& result);
+
+// context.wait_until, which in addition survives a guest that does not answer for a while, and says at
+// the end what was seen last. `ready` may set `seen`.
+void wait_for(StepContext& context, const std::string& what, std::int64_t limit_seconds,
+              const std::function<bool(std::string& seen)>& ready);
+void wait_for_login(StepContext& context, GuestView& guest);
+
+// For undo: true once the guest answers; false if there is no running guest in which anything could
+// be undone. Throws HostError::timed_out for one that runs and stays silent.
+bool wait_to_undo(StepContext& context, GuestView& guest);
+
+}  // namespace gpuplan::cluster

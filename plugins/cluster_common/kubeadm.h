@@ -1,0 +1,26 @@
+// kubeadm's configuration files and versions.
+// Source: https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/
+#pragma once
+
+#include <string>
+
+#include "cluster_common/guest_session.h"
+
+namespace gpuplan::cluster {
+
+inline constexpr int api_port = 6443;
+
+// 34 for "1.34", "v1.34.2"; 0 for anything else.
+int minor_version(const std::string& version);
+// "v1.34.2" cut to as many parts as `like` has: "1.34" for "1.35".
+std::string version_like(const std::string& version, const std::string& like);
+
+// "kubeadm.k8s.io/v1beta4" from 1.31 on, v1beta3 from 1.22 to 1.30.
+std::string kubeadm_api_version(int minor);
+// kubeletExtraArgs that register a node at `address` with our label: a list in v1beta4, a mapping before.
+Json kubelet_arguments(int minor, const std::string& cluster, const std::string& address);
+
+// The version of kubeadm on the guest, once it is installed; the first boot installs it.
+std::string wait_for_kubeadm(StepContext& context, GuestView& guest);
+
+}  // namespace gpuplan::cluster

@@ -1,0 +1,102 @@
+#include "release.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace gpuplan::gpu_operator {
+namespace {
+
+// Of the operator and of its dependency node-feature-discovery; `helm uninstall` leaves them.
+constexpr std::array<const char*, 5> crds = {"clusterpolicies.nvidia.com", "nodefeaturegroups.nfd.k8s-sigs.io",
+                                             "nodefeaturerules.nfd.k8s-sigs.io", "nodefeatures.nfd.k8s-sigs.io",
+                                             "nvidiadrivers.nvidia.com"};
+
+void merge(Json& into, const Json& from) {
+  for (const auto& [key, value] : from.items()) {
+    if (value.is_object() && into.contains(key) && into[key].is_object())
+      merge(into[key], value);
+    else
+      into[key] = value;
+  }
+}
+
+Json parse_values(const std::string& values_json) {
+  Json values;
+  try {
+    values = parse_json(values_json.empty() ? "{}" : values_json, "gpu_operator.values");
+  } catch (const JsonError& error) {
+    throw HostError(HostError::Kind::refused, "gpu_operator.values", error.what());
+  }
+  if (values.is_object()) return values;
+  throw HostError(HostError::Kind::refused, "gpu_operator.values",
+                  "gpu_operator.values is not a mapping of Helm values");
+}
+
+}  // namespace
+
+std::string chart_version(const std::string& in_spec) {
+  const std::string version = in_spec.empty() ? default_version : in_spec;
+  return version[0] == 'v' ? version : "v" + version;
+}
+
+std::string merged_values(const std::string& driver, const std::string& values_json) {
+  Json values = {{"cdi", {{"enabled", true}}},
+                 {"driver", {{"enabled", driver == "operator"}}},
+                 {"toolkit", {{"enabled", true}}}};
+  if (driver == "operator") values["driver"]["kernelModuleType"] = "auto";
+  merge(values, parse_values(values_json));
+  return values.dump();
+}
+
+std::optional<bool> driver_in_values(const std::string& values_json) {
+  const Json values = parse_values(values_json);
+  const Json& enabled = member_at(values, "/driver/enabled");
+  if (!enabled.is_boolean()) return std::nullopt;
+  return enabled.get<bool>();
+}
+
+std::vector<std::string> helm(std::vector<std::string> arguments) {
+  std::vector<std::string> argv = {"helm"};
+  argv.insert(argv.end(), std::make_move_iterator(arguments.begin()), std::make_move_iterator(arguments.end()));
+  argv.insert(argv.end(), {"--kubeconfig", cluster::admin_kubeconfig, "--namespace", release_namespace});
+  return argv;
+}
+
+std::optional<Release> find_release(cluster::GuestView& control_plane) {
+  const auto ask = [&](const char* what) -> std::optional<Json> {
+    const std::vector<std::string> argv = helm({"get", what, release_name, "-o", "json"});
+    const CommandResult result = control_plane.query(argv);
+    if (result.errors.find("release: not found") != std::string::npos) return std::nullopt;
+    if (!result.ok()) throw cluster::guest_failure(control_plane.target().node, argv, result);
+    try {
+      return parse_json(result.output, fmt::format("output of `{}`", join_argv(argv)));
+    } catch (const JsonError& error) {
+      throw HostError(HostError::Kind::failed, join_argv(argv), error.what());
+    }
+  };
+  const std::optional<Json> metadata = ask("metadata");
+  if (!metadata) return std::nullopt;
+  const std::optional<Json> values = ask("values");
+  const bool has_values = values && values->is_object();
+  return Release{string_at(*metadata, "/version"), string_at(*metadata, "/status"),
+                 has_values ? values->dump() : "{}"};
+}
+
+std::string cluster_policy_state(cluster::ClusterView& view) {
+  if (!view.object("crd", "clusterpolicies.nvidia.com")) return {};
+  const std::vector<Json> policies = view.objects("clusterpolicies.nvidia.com");
+  return policies.empty() ? "" : string_at(policies.front(), "/status/state", "notReady");
+}
+
+std::vector<std::string> present_crds(cluster::ClusterView& view) {
+  std::vector<std::string> out;
+  for (const Json& crd : view.objects("crd")) {
+    const std::string name = string_at(crd, "/metadata/name");
+    if (std::find(crds.begin(), crds.end(), name) != crds.end()) out.push_back(name);
+  }
+  return out;
+}
+
+}  // namespace gpuplan::gpu_operator

@@ -1,0 +1,166 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "host_subject.h"
+
+namespace gpuplan::iommu_check {
+namespace {
+
+constexpr const char* name = "nvswitch";
+constexpr const char* config_path = "/usr/share/nvidia/nvswitch/fabricmanager.cfg";
+constexpr const char* shared_remedy =
+    "set FABRIC_MODE=1 (shared NVSwitch) in /usr/share/nvidia/nvswitch/fabricmanager.cfg and run "
+    "`systemctl restart nvidia-fabricmanager`";
+
+// GPUs as Fabric Manager counts them: by physical module id, never by PCI order.
+using Modules = std::set<std::int64_t>;
+
+std::string query_output(HostReader& host, std::vector<std::string> argv) {
+  Command command;
+  command.argv = std::move(argv);
+  try {
+    const CommandResult result = host.query(command);
+    return result.ok() ? result.output : "";
+  } catch (const HostError& error) {
+    if (error.kind() == HostError::Kind::timed_out) throw;
+    return {};
+  }
+}
+
+// From `nvidia-smi -q`: "GPU 00000000:0A:00.0" and below it "Module ID : 5". GPUs that are not on the
+// nvidia driver are not in it.
+std::map<Bdf, std::int64_t> read_modules(HostReader& host) {
+  std::map<Bdf, std::int64_t> modules;
+  std::istringstream lines(query_output(host, {"nvidia-smi", "-q"}));
+  std::optional<Bdf> gpu;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind("GPU ", 0) == 0 && line.size() >= 20) gpu = parse_bdf(line.substr(8));  // the domain has 8 digits there
+    const std::size_t key = line.find("Module I");
+    const std::size_t colon = line.find(':');
+    if (!gpu || key == std::string::npos || colon == std::string::npos || colon < key) continue;
+    std::istringstream value(line.substr(colon + 1));
+    std::int64_t number = 0;
+    if (value >> number) modules[*gpu] = number;
+  }
+  return modules;
+}
+
+// From `fmpm -l`, the partition tool of Fabric Manager.
+std::vector<Modules> read_partitions(HostReader& host) {
+  std::vector<Modules> partitions;
+  const std::string text = query_output(host, {"fmpm", "-l"});
+  if (text.empty()) return partitions;
+  try {
+    const Json document = parse_json(text, "output of fmpm -l");
+    for (const Json& partition : member_at(document, "/partitionInfo")) {
+      Modules modules;
+      for (const Json& gpu : member_at(partition, "/gpuInfo")) modules.insert(int_at(gpu, "/physicalId"));
+      partitions.push_back(std::move(modules));
+    }
+  } catch (const JsonError&) {
+    return {};  // as good as no answer
+  }
+  return partitions;
+}
+
+bool is_shared_mode(const HostSubject& subject) {
+  std::istringstream lines(subject.read(config_path));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind("FABRIC_MODE=1", 0) == 0) return true;
+  }
+  return false;
+}
+
+std::string listed(const Modules& modules) { return fmt::format("{}", fmt::join(modules, ", ")); }
+
+// Which sets of GPUs a worker of that size could have, in addresses.
+std::string choices(const std::vector<Modules>& partitions, std::size_t size, const std::map<Bdf, std::int64_t>& modules) {
+  std::string text;
+  for (const Modules& partition : partitions) {
+    if (partition.size() != size) continue;
+    std::string gpus;
+    for (const auto& [gpu, module] : modules) {
+      if (partition.count(module) > 0) gpus += (gpus.empty() ? "" : " ") + gpu.to_string();
+    }
+    text += fmt::format("{}{}", text.empty() ? "" : "; or ", gpus.empty() ? "modules " + listed(partition) : gpus);
+  }
+  if (text.empty()) return fmt::format("there is no partition of {} GPUs; give the worker 1, 2, 4 or 8", size);
+  return fmt::format("a worker with {} {} can have {}", size, size == 1 ? "GPU" : "GPUs", text);
+}
+
+CheckResult compare_with_partitions(const HostSubject& subject, const std::string& switches) {
+  const auto partitions = read_partitions(subject.host);
+  const auto modules = read_modules(subject.host);
+  if (partitions.empty()) {
+    return subject.result(name, CheckStatus::warn,
+                          switches + ", Fabric Manager in shared mode, but its partitions cannot be read", "fmpm -l",
+                          "see that nvidia-fabricmanager runs and that `fmpm -l` lists partitions; a worker whose GPUs are "
+                          "not exactly one of them gets CUDA error 802");
+  }
+  std::string unknown;
+  bool all_away = true;
+  for (const WorkerSpec& worker : subject.spec.workers) {
+    Modules wanted;
+    for (const std::size_t index : worker.gpu_indexes) {
+      if (index >= subject.spec.gpus.size()) continue;
+      const Bdf gpu = subject.spec.gpus[index].address;
+      const auto module = modules.find(gpu);
+      if (module != modules.end()) {
+        wanted.insert(module->second);
+        continue;
+      }
+      unknown += (unknown.empty() ? "" : ", ") + gpu.to_string();
+      const auto function = read_pci_function(subject.host.files(), gpu);
+      all_away = all_away && function && function->driver == "vfio-pci";
+    }
+    const bool complete = wanted.size() == worker.gpu_indexes.size();
+    if (wanted.empty() || !complete || std::count(partitions.begin(), partitions.end(), wanted) > 0) continue;
+    return subject.result(name, CheckStatus::fail,
+                          fmt::format("{} gets the GPU modules {}, and no Fabric Manager partition is exactly that",
+                                      worker.name, listed(wanted)),
+                          "fmpm -l, nvidia-smi -q", choices(partitions, wanted.size(), modules),
+                          "worker_gpu_assignment." + worker.key);
+  }
+  const std::string model = switches + ", Fabric Manager in shared mode";
+  if (unknown.empty()) {
+    return subject.pass(name, model + "; the GPUs of each worker are one of its partitions", "fmpm -l, nvidia-smi -q");
+  }
+  // A GPU that is away already was compared before it was taken.
+  return subject.result(name, all_away ? CheckStatus::pass : CheckStatus::warn,
+                        fmt::format("{}; the module ids of {} cannot be read", model, unknown), "nvidia-smi -q",
+                        all_away ? "" : "compare worker_gpu_assignment with `fmpm -l` yourself");
+}
+
+}  // namespace
+
+CheckResult check_nvswitch(const HostSubject& subject) {
+  std::size_t count = 0;
+  for (const PciFunction& function : read_pci_functions(subject.host.files())) {
+    if (function.is_nvswitch()) ++count;
+  }
+  if (count == 0) return subject.pass(name, "no NVSwitches", "/sys/bus/pci/devices");
+  const std::string switches =
+      count == 1 ? "1 NVSwitch stays with the host" : fmt::format("{} NVSwitches stay with the host", count);
+  for (const std::string& service : subject.spec.host.stop_services) {
+    if (service != "nvidia-fabricmanager" && service != "nvidia-fabricmanager.service") continue;
+    return subject.result(name, CheckStatus::fail, "host.stop_services lists nvidia-fabricmanager", "",
+                          "take it out: without Fabric Manager no VM has NVLink, and gpuplan never stops it",
+                          "host.stop_services");
+  }
+  if (is_shared_mode(subject)) return compare_with_partitions(subject, switches);
+  const bool only_single = std::all_of(subject.spec.workers.begin(), subject.spec.workers.end(),
+                                       [](const WorkerSpec& worker) { return worker.gpu_indexes.size() <= 1; });
+  const std::string found = switches + ", Fabric Manager is not in shared mode";
+  if (only_single) {
+    return subject.result(name, CheckStatus::warn, found + "; VMs with one GPU work, without NVLink", config_path,
+                          shared_remedy);
+  }
+  return subject.result(name, CheckStatus::fail, found + "; VMs with several GPUs would get CUDA error 802", config_path,
+                        std::string(shared_remedy) + ", or give each worker one GPU");
+}
+
+}  // namespace gpuplan::iommu_check

@@ -1,0 +1,114 @@
+#include <fmt/format.h>
+
+#include "host_subject.h"
+
+namespace gpuplan::iommu_check {
+namespace {
+
+constexpr const char* tables_path = "/sys/firmware/acpi/tables";
+constexpr const char* groups_path = "/sys/kernel/iommu_groups";
+
+bool has_parameter(const std::string& command_line, const std::string& parameter) {
+  return (" " + command_line + " ").find(" " + parameter + " ") != std::string::npos;
+}
+
+std::string how_to_set(FileReader& files, const std::string& parameter) {
+  if (read_package_family(files) == PackageFamily::dnf) {
+    return fmt::format("run `grubby --update-kernel=ALL --args={}` and reboot", parameter);
+  }
+  return fmt::format("add {} to GRUB_CMDLINE_LINUX in /etc/default/grub, run `update-grub` and reboot", parameter);
+}
+
+// The firmware announces an IOMMU, but the kernel made no groups: why not.
+CheckResult groups_switched_off(const HostSubject& subject, const std::string& table) {
+  const std::string command_line = subject.read("/proc/cmdline");
+  for (const char* parameter : {"intel_iommu=off", "amd_iommu=off", "iommu=off"}) {
+    if (!has_parameter(command_line, parameter)) continue;
+    return subject.result("iommu-groups", CheckStatus::fail,
+                          fmt::format("the IOMMU is switched off by the kernel parameter {}", parameter), "/proc/cmdline",
+                          fmt::format("take {} out of the kernel command line and reboot", parameter));
+  }
+  if (table == "intel") {
+    return subject.result("iommu-groups", CheckStatus::fail,
+                          "the firmware offers VT-d, but the kernel does not use it: there are no IOMMU groups",
+                          groups_path, how_to_set(subject.host.files(), "intel_iommu=on"));
+  }
+  return subject.result("iommu-groups", CheckStatus::fail,
+                        "the firmware offers AMD-Vi, but the kernel does not use it: there are no IOMMU groups",
+                        groups_path, "`dmesg | grep AMD-Vi` says why; boot a kernel with CONFIG_AMD_IOMMU");
+}
+
+}  // namespace
+
+CheckResult check_iommu_firmware(const HostSubject& subject) {
+  const char* const name = "iommu-firmware";
+  const std::string table = read_iommu_table(subject.host.files());
+  if (table == "intel") return subject.pass(name, "VT-d is on (table DMAR)", std::string(tables_path) + "/DMAR");
+  if (table == "amd") return subject.pass(name, "AMD-Vi is on (table IVRS)", std::string(tables_path) + "/IVRS");
+  if (count_iommu_groups(subject.host.files()) > 0) {
+    return subject.pass(name, "no DMAR or IVRS table, but the kernel has IOMMU groups", groups_path);
+  }
+  const CpuFacts cpu = read_cpu(subject.host.files());
+  if (cpu.is_guest) {
+    return subject.result(name, CheckStatus::fail,
+                          "this host is itself a virtual machine and sees no IOMMU", tables_path,
+                          "run gpuplan on the physical server, or give this VM a virtual IOMMU (libvirt: "
+                          "<iommu model='intel'>)");
+  }
+  return subject.result(name, CheckStatus::fail,
+                        fmt::format("the firmware offers no IOMMU: neither a DMAR nor an IVRS table is there"), tables_path,
+                        fmt::format("switch on {} in the firmware setup and reboot",
+                                    cpu.is_intel ? "VT-d" : cpu.is_amd ? "AMD-Vi (IOMMU)" : "VT-d or AMD-Vi (IOMMU)"));
+}
+
+CheckResult check_iommu_groups(const HostSubject& subject) {
+  const std::size_t groups = count_iommu_groups(subject.host.files());
+  if (groups > 0) return subject.pass("iommu-groups", fmt::format("{} IOMMU groups", groups), groups_path);
+  const std::string table = read_iommu_table(subject.host.files());
+  if (table != "none") return groups_switched_off(subject, table);
+  return subject.result("iommu-groups", CheckStatus::fail, "there are no IOMMU groups", groups_path,
+                        "see iommu-firmware: the IOMMU must be there first");
+}
+
+CheckResult check_interrupt_remapping(const HostSubject& subject) {
+  const char* const name = "interrupt-remapping";
+  if (has_interrupt_remapping(subject.host.files())) {
+    return subject.pass(name, "interrupts are remapped", "/proc/interrupts");
+  }
+  return subject.result(name, CheckStatus::fail,
+                        "interrupts are not remapped: no interrupt chip is named IR-…, so a VM could fake the host's "
+                        "interrupts",
+                        "/proc/interrupts",
+                        "switch on VT-d or AMD-Vi with interrupt remapping (x2APIC) in the firmware; take "
+                        "intremap=off out of the kernel command line; reboot");
+}
+
+CheckResult check_unsafe_interrupts(const HostSubject& subject) {
+  const char* const path = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts";
+  const std::string value = subject.read(path);
+  if (value != "Y" && value != "1") return subject.pass("unsafe-interrupts", "not allowed", path);
+  return subject.result("unsafe-interrupts", CheckStatus::fail,
+                        "vfio_iommu_type1 is loaded with allow_unsafe_interrupts=1", path,
+                        fmt::format("take it out of /etc/modprobe.d and the kernel command line, then `echo N > {}`", path));
+}
+
+CheckResult check_vfio_modules(const HostSubject& subject) {
+  const char* const name = "vfio-modules";
+  const char* const driver = "/sys/bus/pci/drivers/vfio-pci";
+  if (subject.host.files().kind(driver) != FileKind::none) return subject.pass(name, "vfio-pci is loaded", driver);
+  Command modinfo;
+  modinfo.argv = {"modinfo", "-n", "vfio-pci"};
+  const std::string words = join_argv(modinfo.argv);
+  try {
+    if (subject.host.query(modinfo).ok()) return subject.pass(name, "vfio-pci can be loaded", words);
+  } catch (const HostError& error) {
+    return subject.result(name, CheckStatus::warn,
+                          fmt::format("whether vfio-pci can be loaded is unknown: {}", error.what()), words,
+                          "install kmod");
+  }
+  const bool is_dnf = read_package_family(subject.host.files()) == PackageFamily::dnf;
+  return subject.result(name, CheckStatus::fail, "this kernel has no vfio-pci module", words,
+                        is_dnf ? "dnf install kernel-modules" : "apt install linux-modules-extra-$(uname -r)");
+}
+
+}  // namespace gpuplan::iommu_check

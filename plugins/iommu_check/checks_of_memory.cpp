@@ -1,0 +1,119 @@
+#include <fmt/format.h>
+
+#include <charconv>
+#include <sstream>
+
+#include "host/xml/domain_xml.h"
+#include "host_subject.h"
+
+namespace gpuplan::iommu_check {
+namespace {
+
+// 64 GB as it is sold: what the firmware keeps for itself must not turn it into a warning.
+constexpr std::int64_t recommended_mib = 64'000'000'000 / (1 << 20);
+
+// What QEMU needs beside the guest's memory: its own heap and firmware, a stack per processor, and
+// page tables of 8 bytes per 4 KiB page.
+std::int64_t overhead_mib(const VmResources& vm) { return 256 + 8 * vm.cpus + vm.memory_mib / 512; }
+
+std::int64_t number_after(const std::string& text, const std::string& key) {
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    std::int64_t value = 0;
+    if (word == key && words >> value) return value;
+  }
+  return 0;
+}
+
+// The memory of this cluster's running VMs that already lies in huge pages of that size.
+std::int64_t used_by_own_vms_mib(const HostSubject& subject, const std::string& size) {
+  std::int64_t used = 0;
+  try {
+    for (const DomainState& state : subject.host.hypervisor().domains()) {
+      if (state.power != PowerState::running) continue;
+      const auto definition = parse_domain(state.xml);
+      if (!definition || definition->owner.cluster != subject.spec.cluster || definition->hugepages != size) continue;
+      used += definition->memory_mib;
+    }
+  } catch (const HostError& error) {
+    if (error.kind() == HostError::Kind::timed_out) throw;  // otherwise the check libvirt says it
+  }
+  return used;
+}
+
+std::int64_t free_pages(FileReader& files, const std::string& directory) {
+  std::int64_t sum = 0;
+  for (const std::string& node : files.list("/sys/devices/system/node")) {
+    if (node.rfind("node", 0) != 0) continue;
+    const auto text = read_trimmed(files, fmt::format("/sys/devices/system/node/{}/hugepages/{}/free_hugepages", node,
+                                                      directory));
+    std::int64_t pages = 0;
+    if (text && std::from_chars(text->data(), text->data() + text->size(), pages).ec == std::errc()) sum += pages;
+  }
+  return sum;
+}
+
+CheckResult check_hugepages_of(const HostSubject& subject, const std::string& size, std::int64_t needed_mib) {
+  const bool gigantic = size == "1G";
+  const std::string directory = gigantic ? "hugepages-1048576kB" : "hugepages-2048kB";
+  const std::string from = "/sys/devices/system/node/node*/hugepages/" + directory + "/free_hugepages";
+  const std::int64_t page_mib = gigantic ? 1024 : 2;
+  std::int64_t free_mib = 0;
+  try {
+    free_mib = free_pages(subject.host.files(), directory) * page_mib;
+  } catch (const HostError& error) {
+    return subject.result("hugepages", CheckStatus::fail, error.what(), from, "see whether this kernel has huge pages");
+  }
+  const std::int64_t used_mib = used_by_own_vms_mib(subject, size);
+  const std::string found = fmt::format("the VMs need {} MiB in huge pages of {}; {} MiB are free{}", needed_mib, size,
+                                        free_mib, used_mib == 0 ? "" : fmt::format(" and {} MiB theirs already", used_mib));
+  if (needed_mib <= free_mib + used_mib) return subject.pass("hugepages", found, from);
+  return subject.result("hugepages", CheckStatus::fail, found, from,
+                        fmt::format("reserve {} more: with hugepagesz={} hugepages={} on the kernel command line and a "
+                                    "reboot, or set hugepages: none",
+                                    (needed_mib - free_mib - used_mib + page_mib - 1) / page_mib, size,
+                                    (needed_mib + page_mib - 1) / page_mib),
+                        "vm_resources");
+}
+
+}  // namespace
+
+CheckResult check_memory(const HostSubject& subject) {
+  const char* const name = "memory-size";
+  const std::int64_t total = number_after(subject.read("/proc/meminfo"), "MemTotal:") / 1024;
+  std::int64_t vms = 0, overhead = 0;
+  for (const DeclaredVm& vm : subject.vms()) {
+    vms += vm.resources.memory_mib;
+    overhead += overhead_mib(vm.resources);
+  }
+  const std::int64_t reserve = subject.spec.host.memory_reserve_mib;
+  const std::int64_t needed = vms + overhead + reserve;
+  const std::string found =
+      fmt::format("{} MiB of VMs + {} MiB overhead + {} MiB host.memory_reserve = {} MiB; this host has {} MiB", vms,
+                  overhead, reserve, needed, total);
+  if (needed > total) {
+    return subject.result(name, CheckStatus::fail, found, "/proc/meminfo",
+                          fmt::format("passed-through VMs cannot share memory: take {} MiB out of vm_resources",
+                                      needed - total),
+                          "vm_resources");
+  }
+  if (total < recommended_mib) {
+    return subject.result(name, CheckStatus::warn, fmt::format("{}; less than 64 GB is tight", found), "/proc/meminfo",
+                          "expect slow or failing pods; 64 GB or more is recommended");
+  }
+  return subject.pass(name, found, "/proc/meminfo");
+}
+
+std::vector<CheckResult> check_hugepages(const HostSubject& subject) {
+  std::vector<CheckResult> results;
+  for (const char* size : {"2M", "1G"}) {
+    std::int64_t needed = 0;
+    for (const DeclaredVm& vm : subject.vms()) {
+      if (vm.resources.hugepages == size) needed += vm.resources.memory_mib;
+    }
+    if (needed > 0) results.push_back(check_hugepages_of(subject, size, needed));
+  }
+  return results;
+}
+
+}  // namespace gpuplan::iommu_check

@@ -1,0 +1,77 @@
+// The host and the spec, as the checks of iommu-check see them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/pci/pci.h"
+#include "plugin/plugin.h"
+
+namespace gpuplan::iommu_check {
+
+// One VM that the spec asks for.
+struct DeclaredVm {
+  std::string name;
+  VmResources resources;
+  const WorkerSpec* worker = nullptr;  // a null pointer for the control plane
+};
+
+struct HostSubject {
+  const Resource& resource;
+  const Spec& spec;
+  HostReader& host;
+
+  // `where` is the path of a declaration in the spec; empty: none.
+  CheckResult result(std::string name, CheckStatus status, std::string found, std::string read_from,
+                     std::string remedy = {}, const std::string& where = {}) const;
+  CheckResult pass(std::string name, std::string found, std::string read_from) const;
+
+  bool has_gpus() const { return !spec.gpus.empty(); }
+  std::vector<DeclaredVm> vms() const;  // control plane first
+  std::string read(const std::string& path) const;  // empty if it cannot be read
+};
+
+// What a processor says of itself in /proc/cpuinfo; the first one speaks for all.
+struct CpuFacts {
+  bool is_intel = false;
+  bool is_amd = false;
+  bool has_virtualization = false;  // vmx or svm
+  bool is_guest = false;            // runs under a hypervisor
+  int physical_bits = 0;            // 0: unknown
+};
+CpuFacts read_cpu(FileReader& files);
+
+// "intel", "amd" or "none": by the table with which the firmware announces an IOMMU.
+std::string read_iommu_table(FileReader& files);
+std::size_t count_iommu_groups(FileReader& files);
+// True if interrupts are remapped: their chips' names begin with "IR-".
+bool has_interrupt_remapping(FileReader& files);
+
+// How packages are installed here, from /etc/os-release.
+enum class PackageFamily { apt, dnf, zypper, unknown };
+PackageFamily read_package_family(FileReader& files);
+
+// checks_of_hardware.cpp: demanded only if GPUs are passed through.
+CheckResult check_iommu_firmware(const HostSubject& subject);
+CheckResult check_iommu_groups(const HostSubject& subject);
+CheckResult check_interrupt_remapping(const HostSubject& subject);
+CheckResult check_unsafe_interrupts(const HostSubject& subject);
+CheckResult check_vfio_modules(const HostSubject& subject);
+// check_address_width.cpp
+CheckResult check_address_width(const HostSubject& subject);
+// check_nvswitch.cpp
+CheckResult check_nvswitch(const HostSubject& subject);
+// checks_of_memory.cpp: demanded only if there are VMs, like those below.
+CheckResult check_memory(const HostSubject& subject);
+// One result for each size of huge pages that the spec asks for.
+std::vector<CheckResult> check_hugepages(const HostSubject& subject);
+// checks_of_software.cpp
+CheckResult check_cpu_virtualization(const HostSubject& subject);
+CheckResult check_packages(const HostSubject& subject);
+CheckResult check_libvirt(const HostSubject& subject);
+// check_network.cpp
+CheckResult check_network(const HostSubject& subject);
+
+}  // namespace gpuplan::iommu_check

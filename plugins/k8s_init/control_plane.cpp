@@ -1,0 +1,121 @@
+#include "control_plane.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cluster_common/kubeadm.h"
+#include "yaml/parse.h"
+
+namespace gpuplan::k8s_init {
+namespace {
+
+constexpr const char* calico_manifest =
+    "https://raw.githubusercontent.com/projectcalico/calico/v3.32.0/manifests/calico.yaml";
+constexpr const char* flannel_manifest =
+    "https://github.com/flannel-io/flannel/releases/download/v0.28.5/kube-flannel.yml";
+// kubeadm makes a first token whether one is wanted or not; left alone it would live for a day.
+constexpr const char* first_token_ttl = "5m0s";
+
+std::string text_in(const YamlNode& node, std::initializer_list<const char*> keys) {
+  const YamlNode* current = &node;
+  for (const char* key : keys) {
+    if (current != nullptr) current = current->find(key);
+  }
+  return current == nullptr ? "" : current->text();
+}
+
+// kubeadm keeps its ClusterConfiguration as YAML text inside a ConfigMap.
+ClusterFound read_configuration(const std::string& text) {
+  Diagnostics ignored;
+  const auto file = std::make_shared<const SourceFile>(SourceFile{"kubeadm-config", text});
+  const YamlNode root = parse_yaml(file, ignored);
+  ClusterFound found;
+  found.name = text_in(root, {"clusterName"});
+  found.version = text_in(root, {"kubernetesVersion"});
+  found.endpoint = text_in(root, {"controlPlaneEndpoint"});
+  found.pod_cidr = text_in(root, {"networking", "podSubnet"});
+  found.service_cidr = text_in(root, {"networking", "serviceSubnet"});
+  return found;
+}
+
+}  // namespace
+
+ControlPlane ControlPlane::from(const Resource& resource) {
+  ControlPlane out;
+  out.node = resource.address.name();
+  const std::string endpoint = resource.declared.text("endpoint");
+  out.address = endpoint.substr(0, endpoint.find(':'));
+  out.cluster = resource.declared.text("cluster");
+  out.version = resource.declared.text("version");
+  out.pod_cidr = resource.declared.text("pod_cidr");
+  out.service_cidr = resource.declared.text("service_cidr");
+  out.cni = resource.declared.text("cni", "none");
+  return out;
+}
+
+GuestTarget ControlPlane::target() const {
+  GuestTarget out;
+  out.node = node;
+  out.address = address;
+  return out;
+}
+
+std::string ControlPlane::endpoint() const { return fmt::format("{}:{}", address, cluster::api_port); }
+
+std::string cni_manifest(const std::string& cni) {
+  if (cni == "calico") return calico_manifest;
+  return cni == "flannel" ? flannel_manifest : "";
+}
+
+std::string version_to_install(const ControlPlane& wanted, const std::string& kubeadm_version) {
+  if (cluster::minor_version(wanted.version) != cluster::minor_version(kubeadm_version)) {
+    throw HostError(
+        HostError::Kind::refused, wanted.node,
+        fmt::format("{} has kubeadm {}, the spec asks for Kubernetes {}: use an image with the packages of that "
+                    "minor version, or change kubernetes.version",
+                    wanted.node, kubeadm_version, wanted.version));
+  }
+  const bool is_exact = wanted.version.find('.') != wanted.version.rfind('.');
+  return is_exact ? "v" + wanted.version : kubeadm_version;
+}
+
+std::string init_config(const ControlPlane& wanted, const std::string& kubeadm_version) {
+  const int minor = cluster::minor_version(kubeadm_version);
+  const std::string api_version = cluster::kubeadm_api_version(minor);
+  const Json init = {
+      {"apiVersion", api_version},
+      {"kind", "InitConfiguration"},
+      {"bootstrapTokens", Json::array({{{"ttl", first_token_ttl}, {"description", "made by kubeadm init"}}})},
+      {"localAPIEndpoint", {{"advertiseAddress", wanted.address}, {"bindPort", cluster::api_port}}},
+      {"nodeRegistration",
+       {{"name", wanted.node},
+        {"kubeletExtraArgs", cluster::kubelet_arguments(minor, wanted.cluster, wanted.address)}}}};
+  const Json configuration = {
+      {"apiVersion", api_version},
+      {"kind", "ClusterConfiguration"},
+      {"clusterName", wanted.cluster},
+      {"controlPlaneEndpoint", wanted.endpoint()},
+      {"kubernetesVersion", version_to_install(wanted, kubeadm_version)},
+      {"networking", {{"podSubnet", wanted.pod_cidr}, {"serviceSubnet", wanted.service_cidr}}}};
+  return to_yaml(init) + "---\n" + to_yaml(configuration);
+}
+
+ClusterFound find_cluster(cluster::ClusterView& view) {
+  const std::optional<Json> map = view.object("configmap", "kubeadm-config", "kube-system");
+  if (!map) return {};
+  ClusterFound found = read_configuration(string_at(*map, "/data/ClusterConfiguration"));
+  for (const Json& daemonset : view.objects("daemonsets")) {
+    const std::string name = string_at(daemonset, "/metadata/name");
+    if (name == "kube-proxy") found.complete = true;  // kubeadm init's last act
+    if (name == "calico-node") found.cni = "calico";
+    if (name == "kube-flannel-ds") found.cni = "flannel";
+  }
+  return found;
+}
+
+bool has_manifests(cluster::GuestView& guest) {
+  return guest.has("/etc/kubernetes/manifests/kube-apiserver.yaml") || guest.has(cluster::admin_kubeconfig);
+}
+
+}  // namespace gpuplan::k8s_init

@@ -1,0 +1,55 @@
+// The control plane of one cluster, as far as k8s-init makes it.
+#pragma once
+
+#include <string>
+
+#include "cluster_common/cluster_view.h"
+
+namespace gpuplan::k8s_init {
+
+// Put before `kubeadm init` and taken away after it: while it is there, what stands in
+// /etc/kubernetes is half made, and ours to reset.
+inline constexpr const char* config_path = "/root/gpuplan-kubeadm-init.yaml";
+
+// What the spec wants of it: the declared attributes, taken apart.
+struct ControlPlane {
+  std::string node;
+  std::string address;
+  std::string cluster;
+  std::string version;  // "1.34" or "1.34.2"
+  std::string pod_cidr;
+  std::string service_cidr;
+  std::string cni;  // calico | flannel | none
+
+  static ControlPlane from(const Resource& resource);
+  GuestTarget target() const;
+  std::string endpoint() const;  // "192.168.130.10:6443"
+};
+
+// Where a CNI is installed from: a manifest of a pinned release. Empty for "none".
+std::string cni_manifest(const std::string& cni);
+inline constexpr const char* flannel_pod_cidr = "10.244.0.0/16";  // what its manifest has built in
+
+// The file for `kubeadm init --config`: InitConfiguration and ClusterConfiguration.
+std::string init_config(const ControlPlane& wanted, const std::string& kubeadm_version);
+// The kubernetesVersion to ask for. Throws HostError::refused if that kubeadm cannot install it.
+std::string version_to_install(const ControlPlane& wanted, const std::string& kubeadm_version);
+
+// What a guest's cluster is like now; nothing in it if kubeadm did not get to its end there.
+struct ClusterFound {
+  bool complete = false;
+  std::string name;
+  std::string version;  // "v1.34.2"
+  std::string endpoint;
+  std::string pod_cidr;
+  std::string service_cidr;
+  std::string cni = "none";
+};
+
+// Throws HostError if the API does not answer.
+ClusterFound find_cluster(cluster::ClusterView& view);
+
+// Whether files of a control plane are there, whole or half made.
+bool has_manifests(cluster::GuestView& guest);
+
+}  // namespace gpuplan::k8s_init

@@ -1,0 +1,154 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gpu_subject.h"
+#include "host/xml/domain_xml.h"
+#include "services.h"
+
+namespace gpuplan::vfio_bind {
+namespace {
+
+// The worker that gets a GPU, by index; nothing if none or if the address is not declared.
+const WorkerSpec* worker_of(const Spec& spec, const Bdf& address) {
+  for (const WorkerSpec& worker : spec.workers) {
+    for (const std::size_t index : worker.gpu_indexes) {
+      if (index < spec.gpus.size() && spec.gpus[index].address.same_slot(address)) return &worker;
+    }
+  }
+  return nullptr;
+}
+
+bool is_declared(const Spec& spec, const Bdf& address) {
+  return std::any_of(spec.gpus.begin(), spec.gpus.end(),
+                     [&](const GpuSpec& gpu) { return gpu.address.same_slot(address); });
+}
+
+// A running domain that has a function of this slot; nothing if there is none.
+struct DomainUse {
+  std::string name;
+  bool running = false;
+  bool ours = false;
+};
+
+std::vector<DomainUse> domains_with(const GpuSubject& subject) {
+  std::vector<DomainUse> uses;
+  for (const DomainState& state : subject.host.hypervisor().domains()) {
+    const auto definition = parse_domain(state.xml);
+    if (!definition) continue;
+    const bool has_it = std::any_of(definition->devices.begin(), definition->devices.end(),
+                                    [&](const Bdf& device) { return device.same_slot(subject.address); });
+    if (!has_it) continue;
+    uses.push_back({state.name, state.power == PowerState::running, definition->owner.cluster == subject.spec.cluster});
+  }
+  return uses;
+}
+
+bool runs_in_own_domain(const GpuSubject& subject) {
+  try {
+    const auto uses = domains_with(subject);
+    return std::any_of(uses.begin(), uses.end(), [](const DomainUse& use) { return use.running && use.ours; });
+  } catch (const HostError& error) {
+    if (error.kind() == HostError::Kind::timed_out) throw;
+    return false;
+  }
+}
+
+CheckResult held(const GpuSubject& subject, const PciFunction& function, const DeviceHolder& holder) {
+  const std::string from = fmt::format("/proc/{}/fd", holder.pid);
+  const std::string found = fmt::format("GPU {} is held by {}", function.address.to_string(), describe(holder));
+  std::string remedy = fmt::format("end process {}", holder.pid);
+  if (is_fabric_manager(holder.unit)) {
+    remedy = "gpuplan never stops Fabric Manager; set FABRIC_MODE=1 (shared NVSwitch) in "
+             "/usr/share/nvidia/nvswitch/fabricmanager.cfg and restart it, then it lets go of the GPUs";
+  } else if (is_service(holder.unit)) {
+    remedy = fmt::format("add {} to host.stop_services, or stop it", holder.unit);
+  }
+  return subject.result("in-use", CheckStatus::fail, found, from, remedy);
+}
+
+}  // namespace
+
+CheckResult check_group(const GpuSubject& subject) {
+  const char* const name = "iommu-group";
+  if (!subject.gpu.iommu_group) {
+    return subject.result(name, CheckStatus::fail,
+                          fmt::format("{} is in no IOMMU group", subject.address.to_string()),
+                          sysfs_device(subject.address) + "/iommu_group",
+                          "see the checks of iommu-check/host: the IOMMU must be on");
+  }
+  const int group = *subject.gpu.iommu_group;
+  const std::string from = fmt::format("/sys/kernel/iommu_groups/{}/devices", group);
+  const WorkerSpec* worker = worker_of(subject.spec, subject.address);
+  for (const Bdf& member : read_iommu_group(subject.host.files(), group)) {
+    if (member.same_slot(subject.address)) continue;
+    const auto at = std::find_if(subject.all.begin(), subject.all.end(),
+                                 [&](const PciFunction& function) { return function.address == member; });
+    if (at == subject.all.end() || at->is_bridge()) continue;
+    if (is_declared(subject.spec, member)) {
+      const WorkerSpec* other = worker_of(subject.spec, member);
+      if (other == worker || other == nullptr || worker == nullptr) continue;
+      return subject.result(name, CheckStatus::fail,
+                            fmt::format("IOMMU group {} holds {} for {} and {} for {}", group,
+                                        subject.address.to_string(), worker->name, member.to_string(), other->name),
+                            from, "a group can only go to one VM: assign these GPUs to the same worker");
+    }
+    if (at->driver.empty() || at->driver == "vfio-pci") continue;
+    return subject.result(name, CheckStatus::fail,
+                          fmt::format("IOMMU group {} also holds {}", group, describe(*at)), from,
+                          "a group can only be given away as a whole: switch on ACS in the firmware or move the card to "
+                          "another slot");
+  }
+  return subject.pass(name, fmt::format("IOMMU group {} holds nothing that the host uses", group), from);
+}
+
+CheckResult check_in_use(const GpuSubject& subject) {
+  std::vector<std::string> unreadable;
+  std::string stopped;
+  for (const PciFunction& function : subject.functions) {
+    const auto holders = read_holders(subject.host.files(), function, unreadable);
+    if (holders.empty()) continue;
+    if (function.driver == "vfio-pci" && runs_in_own_domain(subject)) {
+      return subject.pass("in-use", "used by a VM of this cluster", "libvirt");
+    }
+    for (const DeviceHolder& holder : holders) {
+      if (!may_be_stopped(holder.unit, subject.spec)) return held(subject, function, holder);
+      stopped += (stopped.empty() ? "" : ", ") + describe(holder);
+    }
+  }
+  if (!unreadable.empty()) {
+    return subject.result("in-use", CheckStatus::warn, fmt::format("{}", fmt::join(unreadable, "; ")), "/proc",
+                          "run as root");
+  }
+  if (!stopped.empty()) {
+    return subject.pass("in-use", fmt::format("held by {}, which host.stop_services allows to stop", stopped), "/proc");
+  }
+  return subject.pass("in-use", "no process has it open", "/proc");
+}
+
+CheckResult check_domains(const GpuSubject& subject) {
+  const char* const name = "foreign-domain";
+  std::vector<DomainUse> uses;
+  try {
+    uses = domains_with(subject);
+  } catch (const HostError& error) {
+    return subject.result(name, CheckStatus::warn,
+                          fmt::format("whether another VM has {} is unknown: {}", subject.address.to_string(),
+                                      error.what()),
+                          subject.spec.host.libvirt_uri, "see the check libvirt of iommu-check/host");
+  }
+  for (const bool running : {true, false}) {
+    for (const DomainUse& use : uses) {
+      if (use.ours || use.running != running) continue;
+      return subject.result(name, running ? CheckStatus::fail : CheckStatus::warn,
+                            fmt::format("{} belongs to the {} VM {}, which gpuplan did not make",
+                                        subject.address.to_string(), running ? "running" : "defined", use.name),
+                            "libvirt",
+                            running ? fmt::format("shut {} down and detach the GPU from it, or list another GPU", use.name)
+                                    : fmt::format("do not start {} while the cluster has the GPU", use.name));
+    }
+  }
+  return subject.pass(name, "no VM of somebody else has it", "libvirt");
+}
+
+}  // namespace gpuplan::vfio_bind

@@ -1,0 +1,54 @@
+#include "saved_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "services.h"
+
+namespace gpuplan::vfio_bind {
+
+Json to_json(const SavedState& state) {
+  Json functions = Json::array();
+  for (const SavedFunction& function : state.functions) {
+    functions.push_back({{"address", function.address.to_string()},
+                         {"driver", function.driver},
+                         {"driver_override", function.driver_override}});
+  }
+  return {{"functions", std::move(functions)}, {"persistence", state.persistence}};
+}
+
+SavedState saved_state_from_json(const Json& json) {
+  SavedState state;
+  for (const Json& item : member_at(json, "/functions")) {
+    const auto address = parse_bdf(string_at(item, "/address"));
+    if (address) state.functions.push_back({*address, string_at(item, "/driver"), string_at(item, "/driver_override")});
+  }
+  state.persistence = bool_at(json, "/persistence");
+  return state;
+}
+
+SavedState read_state(const Bdf& gpu, HostReader& host) {
+  SavedState state;
+  for (const PciFunction& function : read_slot_functions(host.files(), gpu)) {
+    state.functions.push_back({function.address, function.driver, function.driver_override});
+    if (function.address == gpu) state.persistence = persistence_is_on(function, host);
+  }
+  return state;
+}
+
+std::string driver_text(const std::vector<PciFunction>& functions) {
+  const auto on_vfio = [](const PciFunction& function) { return function.driver == "vfio-pci"; };
+  if (!functions.empty() && std::all_of(functions.begin(), functions.end(), on_vfio)) return "vfio-pci";
+  std::string text;
+  for (const PciFunction& function : functions) {
+    if (!text.empty()) text += ", ";
+    text += function.driver.empty() ? "none" : function.driver;
+    if (!function.driver_override.empty() && function.driver_override != function.driver) {
+      text += fmt::format(" (driver_override {})", function.driver_override);
+    }
+  }
+  return text;
+}
+
+}  // namespace gpuplan::vfio_bind

@@ -1,0 +1,39 @@
+// What a GPU was like before it was taken: enough to give it back.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/pci/pci.h"
+#include "json/json.h"
+#include "spec/bdf.h"
+
+namespace gpuplan::vfio_bind {
+
+struct SavedFunction {
+  Bdf address;
+  std::string driver;           // empty: none
+  std::string driver_override;  // empty: none
+};
+
+// All functions of a slot. Services that are stopped for it are not part of it: several GPUs share
+// them (services.h).
+struct SavedState {
+  std::vector<SavedFunction> functions;
+  bool persistence = false;  // the nvidia driver kept it initialized (nvidia-smi -pm 1)
+};
+
+// {"functions": [{"address", "driver", "driver_override"}], "persistence": …}
+Json to_json(const SavedState& state);
+// Members that are missing or of another type are taken as empty; a null value is an empty state.
+SavedState saved_state_from_json(const Json& json);
+
+// Reads it from the host as it is now. Read-only.
+SavedState read_state(const Bdf& gpu, HostReader& host);
+
+// The drivers of a slot's functions as one text: "vfio-pci" if all are on it, else each function's
+// driver in order: "nvidia, snd_hda_intel", "none (driver_override vfio-pci)".
+std::string driver_text(const std::vector<PciFunction>& functions);
+
+}  // namespace gpuplan::vfio_bind

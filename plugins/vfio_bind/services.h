@@ -1,0 +1,48 @@
+// The services that keep a GPU open, and the nvidia driver's persistence mode.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "host/pci/pci.h"
+#include "plugin/plugin.h"
+
+namespace gpuplan::vfio_bind {
+
+// "nvidia-persistenced" means "nvidia-persistenced.service", as for systemctl.
+std::string unit_name(const std::string& name);
+bool is_service(const std::string& unit);
+// Stopping it takes NVLink away from every GPU and VM of the machine: it is never stopped.
+bool is_fabric_manager(const std::string& unit);
+// True if the spec lets gpuplan stop this unit.
+bool may_be_stopped(const std::string& unit, const Spec& spec);
+
+// "python3 (pid 4242, unit jupyter.service)"
+std::string describe(const DeviceHolder& holder);
+
+// True if the nvidia driver has the function and says that persistence mode is on. False if nvidia-smi
+// is not installed or does not say.
+bool persistence_is_on(const PciFunction& function, HostReader& host);
+
+// GPUs are bound side by side, but share services and nvidia-smi: whoever touches those holds the mutex.
+// Which services gpuplan stopped, and which GPUs they had open, stands in files below
+// stopped_services_path. They vanish with a reboot, after which services start by themselves. So the
+// last of those GPUs to come back starts the service again, in whatever order and run that happens.
+class SharedServices {
+ public:
+  // Stops those services that have `function` open now and that the spec lists.
+  void stop_holders(const PciFunction& function, Host& host, StepContext& context);
+  // `gpu` has the host's driver again: starts the services stopped for it, unless they also wait for
+  // another GPU that this run gives back.
+  void start_waiting(const Bdf& gpu, Host& host, StepContext& context);
+  // Does nothing if nvidia-smi is not installed any more.
+  void set_persistence(const Bdf& gpu, bool on, Host& host, StepContext& context);
+
+ private:
+  std::mutex mutex_;
+};
+
+inline constexpr const char* stopped_services_path = "/run/gpuplan/stopped-services";
+
+}  // namespace gpuplan::vfio_bind

@@ -1,0 +1,147 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "checks.h"
+#include "host/pci/pci.h"
+#include "plugin/plugin.h"
+#include "saved_state.h"
+#include "services.h"
+#include "slot_binder.h"
+
+namespace gpuplan::vfio_bind {
+namespace {
+
+constexpr const char* kind_name = "vfio-bind";
+
+Bdf bdf_of(const Address& address) { return parse_bdf(address.name()).value_or(Bdf{}); }
+
+// A device file of the kernel that does not answer means a device that hangs, whoever noticed first.
+template <typename Work>
+void naming_hangs(const Bdf& gpu, const Work& work) {
+  try {
+    work();
+  } catch (const HostError& error) {
+    const bool kernel_file = error.subject().rfind("/sys/", 0) == 0 || error.subject().rfind("/proc/", 0) == 0;
+    const bool named = std::string(error.what()).find("reboot") != std::string::npos;
+    if (error.kind() == HostError::Kind::timed_out && kernel_file && !named) throw hang_error(gpu, error);
+    throw;
+  }
+}
+
+}  // namespace
+
+// Takes a GPU from the host's driver and gives it to vfio-pci, with all functions of its slot.
+class VfioBind : public StepKind {
+ public:
+  std::string_view kind() const override { return kind_name; }
+
+  const Schema& schema() const override {
+    static const Schema schema = [] {
+      AttributeSchema driver;
+      driver.name = "driver";
+      AttributeSchema functions;
+      functions.name = "functions";
+      functions.type = ValueType::list;
+      functions.computed = true;
+      return Schema{driver, functions};
+    }();
+    return schema;
+  }
+
+  std::vector<Resource> expand(const Spec& spec) const override {
+    std::vector<Resource> resources;
+    for (const GpuSpec& gpu : spec.gpus) {
+      Resource resource;
+      resource.address = Address(kind_name, gpu.address.to_string());
+      resource.declared.set("driver", std::string("vfio-pci"));
+      resource.depends_on.emplace_back("iommu-check", "host");
+      if (gpu.where.file) resource.where = gpu.where;
+      resources.push_back(std::move(resource));
+    }
+    return resources;
+  }
+
+  std::vector<CheckResult> check(const Resource& resource, const Spec& spec, const Prior& prior,
+                                 HostReader& host) const override {
+    return check_gpu(resource, spec, prior, host);
+  }
+
+  // What gpuplan made exists as long as any function still shows it; of somebody else's work only a
+  // slot that is wholly on vfio-pci counts.
+  Observation observe(const Resource& resource, const Prior& prior, HostReader& host) const override {
+    Observation observed;
+    const Bdf gpu = bdf_of(resource.address);
+    const auto functions = read_slot_functions(host.files(), gpu);
+    if (functions.empty()) return observed;
+    const std::string driver = driver_text(functions);
+    const auto shows_our_work = [](const PciFunction& function) {
+      return function.driver == "vfio-pci" || function.driver_override == "vfio-pci" || function.driver.empty();
+    };
+    observed.exists = driver == "vfio-pci" ||
+                      (prior.owned && std::any_of(functions.begin(), functions.end(), shows_our_work));
+    std::vector<std::string> addresses;
+    for (const PciFunction& function : functions) addresses.push_back(function.address.to_string());
+    observed.attributes.set("driver", driver);
+    observed.attributes.set("functions", addresses);
+    observed.read_from["driver"] = sysfs_device(gpu) + "/driver";
+    observed.read_from["functions"] = "/sys/bus/pci/devices";
+    return observed;
+  }
+
+  Change compare(const Resource& resource, const Observation& observed, const Prior& /*prior*/) const override {
+    Change change = compare_by_schema(schema(), resource, observed);
+    const auto functions = observed.attributes.list("functions");
+    if (change.action == Action::create && !functions.empty()) describe_taking(change, observed);
+    if (change.action == Action::none) return change;
+    for (const std::string& function : functions) {
+      if (function != resource.address.name()) change.notes.push_back(function + " travels along");
+    }
+    return change;
+  }
+
+  Json capture(const Change& change, HostReader& host) const override {
+    return to_json(read_state(bdf_of(change.address), host));
+  }
+
+  void apply(const Change& change, const Json& captured, Host& host, StepContext& context) const override {
+    const Bdf gpu = bdf_of(change.address);
+    naming_hangs(gpu, [&] {
+      SlotBinder(gpu, host, context, services_).take(saved_state_from_json(captured));
+    });
+  }
+
+  void withdraw(const Change& change, const Json& /*captured*/, const Json& origin, Host& host,
+                StepContext& context) const override {
+    return_to(change, origin, host, context);
+  }
+
+  void undo(Stage /*stage*/, const Change& change, const Json& captured, Host& host,
+            StepContext& context) const override {
+    return_to(change, captured, host, context);
+  }
+
+ private:
+  // The device is there and is taken from a driver: that is no "does not exist".
+  static void describe_taking(Change& change, const Observation& observed) {
+    const std::string driver = observed.attributes.text("driver");
+    change.reasons = {fmt::format("`driver` is {}, the spec says vfio-pci", driver)};
+    change.attributes.erase(std::remove_if(change.attributes.begin(), change.attributes.end(),
+                                           [](const AttributeChange& item) { return item.name != "driver"; }),
+                            change.attributes.end());
+    for (AttributeChange& item : change.attributes) item.before = driver;
+  }
+
+  void return_to(const Change& change, const Json& saved, Host& host, StepContext& context) const {
+    const Bdf gpu = bdf_of(change.address);
+    naming_hangs(gpu, [&] {
+      SlotBinder(gpu, host, context, services_).return_to(saved_state_from_json(saved));
+    });
+  }
+
+  mutable SharedServices services_;
+};
+
+}  // namespace gpuplan::vfio_bind
+
+GPUPLAN_PLUGIN(gpuplan::vfio_bind::VfioBind, "vfio-bind", "binds the GPUs of the spec to vfio-pci, whole slots at a time");

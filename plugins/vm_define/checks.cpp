@@ -1,0 +1,182 @@
+#include "checks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "domain.h"
+#include "placement.h"
+#include "vm_define.h"
+
+namespace gpuplan::vm_define {
+
+void Findings::add(CheckStatus status, std::string name, std::string found, std::string read_from,
+                   std::string remedy) {
+  results.push_back({std::move(name), resource.address, status, std::move(found), std::move(read_from),
+                     std::move(remedy), false, resource.where});
+}
+
+void Findings::pass(std::string name, std::string found, std::string read_from) {
+  add(CheckStatus::pass, std::move(name), std::move(found), std::move(read_from), {});
+}
+
+void Findings::fail(std::string name, std::string found, std::string read_from, std::string remedy) {
+  add(CheckStatus::fail, std::move(name), std::move(found), std::move(read_from), std::move(remedy));
+}
+
+namespace {
+
+void check_name(const Vm& vm, HostReader& host, Findings& findings) {
+  const auto domain = find_domain(host.hypervisor(), vm.name);
+  const std::string from = fmt::format("virsh dumpxml {}", vm.name);
+  if (!domain) {
+    findings.pass("vm-name", fmt::format("no domain is called {}", vm.name), "virsh list --all");
+    return;
+  }
+  const std::string& owner = domain->definition.owner.cluster;
+  if (owner == vm.owner) {
+    findings.pass("vm-name", fmt::format("domain {} was made by gpuplan for this cluster", vm.name), from);
+    return;
+  }
+  findings.fail(
+      "vm-name",
+      owner.empty() ? fmt::format("a domain called {} exists that gpuplan did not make", vm.name)
+                    : fmt::format("domain {} belongs to gpuplan's cluster {}", vm.name, owner),
+      from,
+      fmt::format("rename it (`virsh domrename {} NEW`) or give this cluster another name (`cluster:`)", vm.name));
+}
+
+void check_disk(const Vm& vm, const Prior& prior, HostReader& host, Findings& findings) {
+  const auto pool = host.hypervisor().pool(vm.pool);
+  if (!pool || !pool->active) return;
+  const auto domain = find_domain(host.hypervisor(), vm.name);
+  const bool ours = prior.owned || (domain && domain->definition.owner.cluster == vm.owner);
+  const std::string from = fmt::format("virsh vol-list {}", vm.pool);
+  for (const VolumeState& volume : host.hypervisor().volumes(vm.pool)) {
+    if (!ours && is_volume_of(vm.name, volume.name)) {
+      findings.fail(
+          "vm-disk", fmt::format("volume {} exists in pool {}, and gpuplan does not know it", volume.name, vm.pool),
+          from,
+          fmt::format("if nobody needs it: `virsh vol-delete --pool {} {}`; else rename it", vm.pool, volume.name));
+    }
+    const std::int64_t has = volume.capacity_bytes / bytes_per_gib;
+    if (ours && domain && volume.path == domain->disk_path() && has > vm.disk_gib) {
+      findings.fail(
+          "vm-disk",
+          fmt::format("the disk of {} has {} GiB, the spec says {}: a disk cannot shrink", vm.name, has, vm.disk_gib),
+          from, fmt::format("declare `disk: {}` or more", has));
+    }
+  }
+}
+
+// Every index exists, every GPU is there, and nobody else has it (defects that a VM would show only at its start).
+void check_assignment(const Vm& vm, const Spec& spec, HostReader& host, Findings& findings) {
+  const std::size_t before = findings.results.size();
+  for (const std::string& gpu : vm.gpus) {
+    if (!parse_bdf(gpu)) {
+      findings.fail("gpu-assignment",
+                    fmt::format("{} is assigned {}, but the spec lists {} GPUs", vm.name, gpu, spec.gpus.size()),
+                    "worker_gpu_assignment",
+                    spec.gpus.empty() ? "list GPUs under `gpus:`"
+                                      : fmt::format("use indexes from 0 to {}", spec.gpus.size() - 1));
+    }
+  }
+  for (const WorkerSpec& other : spec.workers) {
+    if (other.name == vm.name) {
+      for (std::size_t i = 1; i < vm.gpus.size(); ++i) {
+        if (vm.gpus[i] != vm.gpus[i - 1]) continue;  // ascending
+        findings.fail("gpu-assignment", fmt::format("GPU {} is assigned to {} twice", vm.gpus[i], vm.name),
+                      "worker_gpu_assignment", "name each index once");
+      }
+      continue;
+    }
+    for (const std::size_t index : other.gpu_indexes) {
+      const std::string gpu = index < spec.gpus.size() ? spec.gpus[index].address.to_string() : "";
+      if (std::find(vm.gpus.begin(), vm.gpus.end(), gpu) == vm.gpus.end()) continue;
+      findings.fail("gpu-assignment", fmt::format("GPU {} is assigned to both {} and {}", gpu, vm.name, other.name),
+                    "worker_gpu_assignment", "a GPU can belong to one VM: take it out of one of the two lists");
+    }
+  }
+  for (const DomainState& state : host.hypervisor().domains()) {
+    const auto other = parse_domain(state.xml);
+    if (!other || other->owner.cluster == vm.owner) continue;
+    for (const Bdf& device : other->devices) {
+      if (std::find(vm.gpus.begin(), vm.gpus.end(), device.to_string()) == vm.gpus.end()) continue;
+      const bool runs = state.power == PowerState::running;
+      findings.add(
+          runs ? CheckStatus::fail : CheckStatus::warn, "gpu-assignment",
+          fmt::format("GPU {} is passed through to domain {}, which is {}", device.to_string(), state.name,
+                      runs ? "running" : "off"),
+          fmt::format("virsh dumpxml {}", state.name),
+          runs ? fmt::format("shut {} down and take the GPU out of it, or leave the GPU out of the spec", state.name)
+               : fmt::format("{} cannot start as long as the cluster has the GPU", state.name));
+    }
+  }
+  if (findings.results.size() > before || vm.gpus.empty()) return;
+  findings.pass("gpu-assignment", fmt::format("{} GPUs, none of them assigned twice", vm.gpus.size()),
+                "worker_gpu_assignment");
+}
+
+std::string bits_text(const std::optional<int>& bits) {
+  return bits ? fmt::format("{}", *bits) : "an unknown number of";
+}
+
+void check_address_width(const Vm& vm, HostReader& host, Findings& findings) {
+  std::vector<std::string> gpus;
+  for (const std::string& gpu : vm.gpus) {
+    const auto address = parse_bdf(gpu);
+    if (address && host.files().kind(sysfs_device(*address)) != FileKind::none) gpus.push_back(gpu);
+  }
+  if (gpus.empty()) return;  // what is missing is named by the GPUs' own checks
+  const std::int64_t window = mmio64_window_mib(functions_of(host.files(), gpus));
+  const int needed = address_bits_needed(vm.memory_mib, window);
+  const AddressWidth width = read_address_width(host.files());
+  const std::string found = fmt::format(
+      "{} needs {} address bits for {} GiB of memory and a {} GiB window for its GPUs; the processors have {}, "
+      "the IOMMU {}",
+      vm.name, needed, vm.memory_mib / 1024, window / 1024, bits_text(width.cpu), bits_text(width.iommu));
+  const std::string from = "/proc/cpuinfo, /sys/class/iommu";
+  const auto usable = width.usable();
+  if (!usable) {
+    findings.add(CheckStatus::warn, "address-width", found, from, "check by hand that the host has as many");
+  } else if (*usable < needed) {
+    findings.fail("address-width", found, from, "give the VM fewer GPUs, or less memory");
+  } else {
+    findings.pass("address-width", found, from);
+  }
+}
+
+}  // namespace
+
+std::vector<CheckResult> VmDefine::check(const Resource& resource, const Spec& spec, const Prior& prior,
+                                         HostReader& host) const {
+  const Vm vm = vm_of(resource);
+  Findings findings{resource, {}};
+  const auto limitations = host.limitations();
+  const auto limitation = limitations.find("vm-define");
+  try {
+    check_name(vm, host, findings);
+    check_disk(vm, prior, host, findings);
+    check_assignment(vm, spec, host, findings);
+    check_address_width(vm, host, findings);
+    if (vm.name == spec.control_plane.name) check_shared(vm, spec, host, findings);
+    if (limitation == limitations.end()) return findings.results;
+    // Only what would have to be done counts: a host where everything is in place is none the worse for it.
+    if (compare(resource, observe(resource, prior, host), prior).action == Action::none) return findings.results;
+  } catch (const HostError& error) {
+    if (error.kind() != HostError::Kind::unreachable && error.kind() != HostError::Kind::unsupported) throw;
+    if (limitation == limitations.end()) {
+      findings.fail("libvirt", error.what(), spec.host.libvirt_uri,
+                    "check that libvirt runs and that you may use it");
+    }
+  }
+  if (limitation != limitations.end()) {
+    findings.fail("vm-define",
+                  fmt::format("{} would have to be changed, and that is not possible on this host: {}", vm.name,
+                              limitation->second),
+                  host.description(), "use --host sim:FILE to rehearse");
+  }
+  return findings.results;
+}
+
+}  // namespace gpuplan::vm_define

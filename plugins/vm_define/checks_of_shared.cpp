@@ -1,0 +1,176 @@
+#include <fmt/format.h>
+
+#include <bit>
+#include <charconv>
+#include <sstream>
+
+#include "checks.h"
+#include "host/xml/domain_xml.h"
+#include "shared.h"
+#include "spec/network_range.h"
+
+namespace gpuplan::vm_define {
+namespace {
+
+constexpr const char* route_table = "/proc/net/route";
+
+std::optional<Ipv4Range> range_of(const NetworkDefinition& network) {
+  const auto address = parse_ipv4(network.address);
+  const auto mask = parse_ipv4(network.netmask);
+  if (!address || !mask) return std::nullopt;
+  Ipv4Range range;
+  range.base = *address & *mask;
+  range.prefix = std::popcount(*mask);
+  return range;
+}
+
+std::optional<NetworkDefinition> definition_of(const NetworkState& state) {
+  auto definition = parse_network(state.xml);
+  if (definition) definition->name = state.name;
+  return definition;
+}
+
+void check_existing_network(const NetworkState& state, const Vm& vm, const Spec& spec, Findings& findings) {
+  const auto definition = definition_of(state);
+  const auto range = definition ? range_of(*definition) : std::nullopt;
+  const std::string has = range ? range->to_string() : "no IPv4 range";
+  const std::string from = fmt::format("virsh net-dumpxml {}", state.name);
+  const bool ours = definition && definition->owner.cluster == vm.owner;
+  const bool matches = range && range->to_string() == spec.network.cidr;
+  if (!matches) {
+    findings.fail("network", fmt::format("network {} has {}, the spec says {}", state.name, has, spec.network.cidr),
+                  from,
+                  ours ? "give the new range a network of another name (`network.name`), or destroy the cluster first"
+                       : fmt::format("declare `network.cidr: {}`, or another `network.name`", has));
+  } else if (!ours && !state.active) {
+    findings.fail("network", fmt::format("network {} exists, is not active, and gpuplan did not make it", state.name),
+                  from,
+                  fmt::format("start it (`virsh net-start {}`), or declare another `network.name`", state.name));
+  } else {
+    findings.pass("network",
+                  fmt::format("network {} has {} and {}", state.name, has,
+                              ours ? "was made by gpuplan" : "is used as it is: gpuplan did not make it"),
+                  from);
+  }
+}
+
+// One line of the kernel's table: numbers are hexadecimal in the byte order of the machine (x86: reversed).
+std::optional<Ipv4Range> parse_route(const std::string& line, std::string& interface) {
+  std::istringstream words(line);
+  std::string destination, gateway, flags, count, use, metric, mask;
+  if (!(words >> interface >> destination >> gateway >> flags >> count >> use >> metric >> mask)) return std::nullopt;
+  const auto number = [](const std::string& text) -> std::optional<std::uint32_t> {
+    std::uint32_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return __builtin_bswap32(value);
+  };
+  const auto base = number(destination);
+  const auto bits = number(mask);
+  if (!base || !bits || *bits == 0) return std::nullopt;  // the default route collides with nothing
+  Ipv4Range range;
+  range.base = *base;
+  range.prefix = std::popcount(*bits);
+  return range;
+}
+
+void check_new_range(const Ipv4Range& wanted, const Vm& vm, HostReader& host, Findings& findings) {
+  const std::size_t before = findings.results.size();
+  const std::string remedy = "declare another `network.cidr`";
+  for (const NetworkState& state : host.hypervisor().networks()) {
+    const auto definition = definition_of(state);
+    const auto range = definition ? range_of(*definition) : std::nullopt;
+    if (state.name == vm.network || !range || !range->overlaps(wanted)) continue;
+    findings.fail(
+        "network-range",
+        fmt::format("{} overlaps {} of libvirt network {}", wanted.to_string(), range->to_string(), state.name),
+        fmt::format("virsh net-dumpxml {}", state.name), remedy);
+  }
+  if (host.files().kind(route_table) != FileKind::none) {
+    std::istringstream table(host.files().read(route_table));
+    std::string line, interface;
+    while (std::getline(table, line)) {
+      const auto range = parse_route(line, interface);
+      if (!range || !range->overlaps(wanted)) continue;
+      findings.fail("network-range",
+                    fmt::format("{} overlaps the host's route to {} over {}", wanted.to_string(), range->to_string(),
+                                interface),
+                    route_table, remedy);
+    }
+  }
+  if (findings.results.size() == before) {
+    findings.pass("network-range", fmt::format("{} is free", wanted.to_string()), route_table);
+  }
+}
+
+void check_network(const Vm& vm, const Spec& spec, HostReader& host, Findings& findings) {
+  if (const auto bridge = bridge_in(vm.network)) {
+    const std::string path = fmt::format("/sys/class/net/{}/bridge", *bridge);
+    if (host.files().kind(path) == FileKind::none) {
+      findings.fail("bridge", fmt::format("there is no bridge {} on this host", *bridge), path,
+                    "make it with the host's own network configuration, or use `network.mode: nat`");
+    } else {
+      findings.pass("bridge", fmt::format("{} is a bridge", *bridge), path);
+    }
+    return;
+  }
+  const auto existing = host.hypervisor().network(vm.network);
+  if (existing) {
+    check_existing_network(*existing, vm, spec, findings);
+  } else if (const auto wanted = parse_ipv4_range(spec.network.cidr)) {
+    check_new_range(*wanted, vm, host, findings);
+  }
+}
+
+std::int64_t gib_still_to_make(const Spec& spec, HostReader& host) {
+  const auto missing = [&](const std::string& name, const VmResources& resources) {
+    return host.hypervisor().domain(name) ? 0 : resources.disk_gib;
+  };
+  std::int64_t sum = missing(spec.control_plane.name, spec.control_plane.resources);
+  for (const WorkerSpec& worker : spec.workers) sum += missing(worker.name, worker.resources);
+  return sum;
+}
+
+void check_storage(const Vm& vm, const Spec& spec, HostReader& host, Findings& findings) {
+  const auto pool = host.hypervisor().pool(vm.pool);
+  const std::string from = fmt::format("virsh pool-info {}", vm.pool);
+  if (!pool) {
+    findings.pass("storage-pool", fmt::format("pool {} will be made in {}", vm.pool, vm.pool_path),
+                  "virsh pool-list --all");
+    return;
+  }
+  if (pool->path != vm.pool_path) {
+    findings.fail("storage-pool",
+                  fmt::format("pool {} lies in {}, the spec says {}", vm.pool, pool->path, vm.pool_path), from,
+                  fmt::format("declare `storage.path: {}`, or another `storage.pool`", pool->path));
+    return;
+  }
+  const auto mark = read_pool_mark(host.files(), pool->path);
+  if (!pool->active && !(mark && mark->cluster == vm.owner)) {
+    findings.fail("storage-pool", fmt::format("pool {} exists, is not active, and gpuplan did not make it", vm.pool),
+                  from, fmt::format("start it (`virsh pool-start {}`), or declare another `storage.pool`", vm.pool));
+    return;
+  }
+  findings.pass("storage-pool", fmt::format("pool {} lies in {}", vm.pool, pool->path), from);
+  const std::int64_t wanted = gib_still_to_make(spec, host);
+  const std::int64_t available = pool->available_bytes / bytes_per_gib;
+  if (wanted > available) {
+    findings.add(
+        CheckStatus::warn, "storage-space",
+        fmt::format("the new disks may grow to {} GiB together, pool {} has {} GiB left", wanted, vm.pool, available),
+        from,
+        "disks take only what is written to them; see that the pool does not run full, or declare smaller ones");
+  } else {
+    findings.pass("storage-space", fmt::format("{} GiB are available for {} GiB of new disks", available, wanted),
+                  from);
+  }
+}
+
+}  // namespace
+
+void check_shared(const Vm& vm, const Spec& spec, HostReader& host, Findings& findings) {
+  check_network(vm, spec, host, findings);
+  check_storage(vm, spec, host, findings);
+}
+
+}  // namespace gpuplan::vm_define

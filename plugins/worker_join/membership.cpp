@@ -1,0 +1,70 @@
+#include "membership.h"
+
+#include <fmt/format.h>
+
+#include <sstream>
+
+#include "cluster_common/kubeadm.h"
+#include "cluster_common/stored_declaration.h"
+
+namespace gpuplan::worker_join {
+
+Worker Worker::from(const Attributes& declared) {
+  Worker out;
+  out.node = declared.text("node");
+  out.address = declared.text("address");
+  out.cluster = declared.text("cluster");
+  out.control_plane = cluster::control_plane_of(declared);
+  out.expects_ready = declared.flag("ready");
+  return out;
+}
+
+GuestTarget Worker::target() const {
+  GuestTarget out;
+  out.node = node;
+  out.address = address;
+  return out;
+}
+
+JoinTicket parse_join_command(const std::string& output) {
+  JoinTicket ticket;
+  std::istringstream words(output);
+  std::string word, before;
+  while (words >> word) {
+    if (before == "join") ticket.endpoint = word;
+    if (before == "--token") ticket.token = word;
+    if (before == "--discovery-token-ca-cert-hash") ticket.ca_hash = word;
+    before = word;
+  }
+  const char* missing = ticket.endpoint.empty()                   ? "the endpoint"
+                        : ticket.token.empty()                    ? "the token"
+                        : ticket.ca_hash.rfind("sha256:", 0) != 0 ? "the CA's sha256 hash"
+                                                                  : nullptr;
+  if (missing != nullptr) {
+    throw HostError(HostError::Kind::failed, "kubeadm token create",
+                    fmt::format("`kubeadm token create --print-join-command` did not print {}", missing));
+  }
+  return ticket;
+}
+
+std::string join_config(const Worker& worker, const JoinTicket& ticket, const std::string& kubeadm_version) {
+  const int minor = cluster::minor_version(kubeadm_version);
+  return to_yaml({{"apiVersion", cluster::kubeadm_api_version(minor)},
+                  {"kind", "JoinConfiguration"},
+                  {"discovery",
+                   {{"bootstrapToken",
+                     {{"apiServerEndpoint", ticket.endpoint},
+                      {"token", ticket.token},
+                      {"caCertHashes", Json::array({ticket.ca_hash})}}}}},
+                  {"nodeRegistration",
+                   {{"name", worker.node},
+                    {"kubeletExtraArgs", cluster::kubelet_arguments(minor, worker.cluster, worker.address)}}}});
+}
+
+bool is_ours(const Json& node, const Worker& worker) {
+  return cluster::label_of(node, cluster::owner_label) == worker.cluster;
+}
+
+bool is_schedulable(const Json& node) { return !bool_at(node, "/spec/unschedulable"); }
+
+}  // namespace gpuplan::worker_join

@@ -1,0 +1,199 @@
+#include <fmt/format.h>
+
+#include "cluster_common/kubeadm.h"
+#include "worker_join.h"
+
+namespace gpuplan::worker_join {
+namespace {
+
+using cluster::ClusterView;
+using cluster::Guest;
+using cluster::kubectl;
+
+constexpr std::chrono::seconds kubectl_limit{60};
+
+std::chrono::seconds kubeadm_limit(const StepContext& context) {
+  return std::chrono::seconds(context.spec().timeouts.kubeadm);
+}
+
+void reset(Guest& guest, StepContext& context) {
+  context.progress(fmt::format("resetting kubeadm on {}", guest.target().node));
+  guest.run({"kubeadm", "reset", "--force"}, kubeadm_limit(context));
+}
+
+// The two machines that a join concerns.
+struct Sides {
+  Sides(const Worker& joining, Host& host)
+      : worker(joining),
+        guest(host, worker.target()),
+        control_plane(host, worker.control_plane),
+        view(host, worker.control_plane) {}
+
+  Worker worker;
+  Guest guest;
+  Guest control_plane;
+  ClusterView view;
+};
+
+// Never leaves the token behind, whatever the join comes to; only a kill can, and the next run then removes it.
+void join_with(Sides& sides, const JoinTicket& ticket, StepContext& context) {
+  const std::string kubeadm_version = cluster::wait_for_kubeadm(context, sides.guest);
+  try {
+    sides.guest.put_secret(config_path, join_config(sides.worker, ticket, kubeadm_version));
+    sides.guest.run({"kubeadm", "join", "--config", config_path}, kubeadm_limit(context));
+  } catch (const std::exception&) {
+    try {
+      sides.guest.remove(config_path);
+    } catch (const std::exception& error) {
+      context.log(fmt::format("{} stays on {}: {}", config_path, sides.worker.node, error.what()));
+    }
+    throw;
+  }
+  sides.guest.remove(config_path);
+}
+
+void join(Sides& sides, StepContext& context) {
+  context.progress(fmt::format("kubeadm join on {}", sides.worker.node));
+  const JoinTicket ticket = parse_join_command(sides.control_plane.run(
+      {"kubeadm", "token", "create", "--ttl", token_ttl, "--print-join-command"}, kubeadm_limit(context)));
+  join_with(sides, ticket, context);
+  // Used once; it need not live on until it expires. Its first part is a name and no secret.
+  sides.control_plane.run({"kubeadm", "token", "delete", ticket.token.substr(0, ticket.token.find('.'))},
+                          kubeadm_limit(context));
+}
+
+void refuse_foreign(const Sides& sides, const Json& node, const Change& change) {
+  if (is_ours(node, sides.worker) || change.action == Action::update) return;
+  throw HostError(
+      HostError::Kind::refused, sides.worker.node,
+      fmt::format(
+          "the cluster has a node {} that gpuplan did not bring in; rename the worker, or take the node away with "
+          "`kubectl delete node {}`",
+          sides.worker.node, sides.worker.node));
+}
+
+void wait_until_ready(Sides& sides, StepContext& context) {
+  const std::string& name = sides.worker.node;
+  if (!sides.worker.expects_ready) {
+    cluster::wait_for(context, fmt::format("node {} to register", name), context.spec().timeouts.node_ready,
+                      [&](std::string&) { return sides.view.node(name).has_value(); });
+    return;
+  }
+  cluster::wait_for(context, fmt::format("node {} to become Ready", name), context.spec().timeouts.node_ready,
+                    [&](std::string& seen) {
+                      const std::optional<Json> node = sides.view.node(name);
+                      seen = node ? cluster::why_not_ready(*node) : fmt::format("there is no node {}", name);
+                      return seen.empty();
+                    });
+}
+
+void label_and_uncordon(Sides& sides) {
+  const std::optional<Json> node = sides.view.node(sides.worker.node);
+  if (!node) return;
+  if (!is_ours(*node, sides.worker)) {
+    sides.control_plane.run(
+        kubectl({"label", "node", sides.worker.node, fmt::format("{}={}", cluster::owner_label, sides.worker.cluster),
+                 "--overwrite"}),
+        kubectl_limit);
+  }
+  if (!is_schedulable(*node)) sides.control_plane.run(kubectl({"uncordon", sides.worker.node}), kubectl_limit);
+}
+
+// A worker that comes to a cluster whose operator is there already gets its GPUs from that one; on the
+// first apply the operator comes later and waits for them itself.
+void wait_for_gpus(Sides& sides, StepContext& context) {
+  std::int64_t planned = 0;
+  for (const WorkerSpec& worker : context.spec().workers) {
+    if (worker.name == sides.worker.node) planned = static_cast<std::int64_t>(worker.gpu_indexes.size());
+  }
+  if (planned == 0 || !context.spec().gpu_operator.enabled) return;
+  if (!sides.view.object("crd", "clusterpolicies.nvidia.com") ||
+      sides.view.objects("clusterpolicies.nvidia.com").empty())
+    return;
+  cluster::wait_for(context,
+                    fmt::format("the {} planned GPUs of {} to become allocatable", planned, sides.worker.node),
+                    context.spec().timeouts.operator_ready, [&](std::string& seen) {
+                      const std::optional<Json> node = sides.view.node(sides.worker.node);
+                      const std::int64_t now = node ? cluster::allocatable_gpus(*node) : 0;
+                      seen = fmt::format("allocatable nvidia.com/gpu of {} is {}", sides.worker.node, now);
+                      return now == planned;
+                    });
+}
+
+void drain(Sides& sides, StepContext& context) {
+  const std::int64_t limit = context.spec().timeouts.node_ready;
+  context.progress(fmt::format("draining {}", sides.worker.node));
+  sides.control_plane.run(kubectl({"drain", sides.worker.node, "--ignore-daemonsets", "--delete-emptydir-data",
+                                   fmt::format("--timeout={}s", limit)}),
+                          std::chrono::seconds(limit) + kubectl_limit);
+}
+
+// Takes the Node away if it is ours, and what kubeadm left on the worker. `with_drain`: its pods first.
+void leave(Sides& sides, bool with_drain, StepContext& context) {
+  if (cluster::wait_to_undo(context, sides.control_plane) && sides.control_plane.has(cluster::admin_kubeconfig)) {
+    cluster::wait_for_api(context, sides.view);
+    const std::optional<Json> node = sides.view.node(sides.worker.node);
+    if (node && is_ours(*node, sides.worker)) {
+      if (with_drain) sides.control_plane.run(kubectl({"cordon", sides.worker.node}), kubectl_limit);
+      // The pods of a dead node cannot say that they have ended; they move once the Node is gone.
+      if (with_drain && cluster::is_ready(*node)) drain(sides, context);
+      sides.control_plane.run(kubectl({"delete", "node", sides.worker.node, "--ignore-not-found"}), kubectl_limit);
+    }
+  }
+  if (!cluster::wait_to_undo(context, sides.guest)) return;
+  if (sides.guest.has(kubelet_conf)) reset(sides.guest, context);
+  sides.guest.remove(config_path);
+}
+
+}  // namespace
+
+void WorkerJoin::apply(const Change& change, const Json&, Host& host, StepContext& context) const {
+  Sides sides(Worker::from(change.resource.declared), host);
+  cluster::wait_for_login(context, sides.control_plane);
+  cluster::wait_for_api(context, sides.view);
+  cluster::wait_for_login(context, sides.guest);
+  const std::optional<Json> node = sides.view.node(sides.worker.node);
+  if (node) refuse_foreign(sides, *node, change);
+  const bool member = sides.guest.has(kubelet_conf);
+  if (!node || !member) {
+    // Of a cluster that is gone, of a join that was cut short, or of a VM that was made anew.
+    if (member) reset(sides.guest, context);
+    if (node)
+      sides.control_plane.run(kubectl({"delete", "node", sides.worker.node, "--ignore-not-found"}), kubectl_limit);
+    join(sides, context);
+  }
+  wait_until_ready(sides, context);
+  label_and_uncordon(sides);
+  sides.guest.remove(config_path);
+  wait_for_gpus(sides, context);
+}
+
+void WorkerJoin::withdraw(const Change& change, const Json&, const Json&, Host& host, StepContext& context) const {
+  Sides sides(Worker::from(change.resource.declared), host);
+  leave(sides, true, context);
+}
+
+void WorkerJoin::undo(Stage stage, const Change& change, const Json& captured, Host& host,
+                      StepContext& context) const {
+  Sides sides(Worker::from(change.resource.declared), host);
+  if (stage == Stage::apply && !bool_at(captured, "/member")) {
+    leave(sides, false, context);
+    return;
+  }
+  if (stage == Stage::commit || !cluster::wait_to_undo(context, sides.control_plane)) return;
+  const std::optional<Json> node = sides.view.node(sides.worker.node);
+  if (!node) return;
+  if (stage == Stage::withdraw) {
+    if (bool_at(captured, "/schedulable") && !is_schedulable(*node))
+      sides.control_plane.run(kubectl({"uncordon", sides.worker.node}), kubectl_limit);
+    return;
+  }
+  if (!bool_at(captured, "/labelled", true) && is_ours(*node, sides.worker)) {
+    sides.control_plane.run(kubectl({"label", "node", sides.worker.node, fmt::format("{}-", cluster::owner_label)}),
+                            kubectl_limit);
+  }
+  if (!bool_at(captured, "/schedulable", true) && is_schedulable(*node))
+    sides.control_plane.run(kubectl({"cordon", sides.worker.node}), kubectl_limit);
+}
+
+}  // namespace gpuplan::worker_join

@@ -1,0 +1,156 @@
+#include "worker_join.h"
+
+#include <fmt/format.h>
+
+#include "cluster_common/stored_declaration.h"
+#include "plugin/plugin.h"
+
+namespace gpuplan::worker_join {
+namespace {
+
+using cluster::ClusterView;
+using cluster::Reach;
+
+Observation describe(const Json& node, const Worker& worker) {
+  Observation observed;
+  observed.exists = true;
+  observed.attributes = {{"node", worker.node},
+                         {"address", cluster::internal_address(node)},
+                         {"cluster", cluster::label_of(node, cluster::owner_label)},
+                         {"control_plane", worker.control_plane.node},
+                         {"control_plane_address", worker.control_plane.address},
+                         {"ready", cluster::is_ready(node)},
+                         {"schedulable", is_schedulable(node)},
+                         {"kubelet", string_at(node, "/status/nodeInfo/kubeletVersion")}};
+  for (const auto& [name, value] : observed.attributes)
+    observed.read_from[name] = fmt::format("Node {}", worker.node);
+  observed.read_from["cluster"] = fmt::format("label {} of Node {}", cluster::owner_label, worker.node);
+  return observed;
+}
+
+}  // namespace
+
+const Schema& WorkerJoin::schema() const {
+  static const Schema schema = {
+      {"node", ValueType::text, "", OnChange::replace, false, false, false},
+      {"address", ValueType::text, "", OnChange::replace, false, false, false},
+      {"cluster", ValueType::text, "", OnChange::update, false, false, false},
+      {"control_plane", ValueType::text, "", OnChange::update, false, false, false},
+      {"control_plane_address", ValueType::text, "", OnChange::update, false, false, false},
+      {"ready", ValueType::boolean, "", OnChange::update, false, false, false},
+      {"schedulable", ValueType::boolean, "", OnChange::update, false, false, false},
+      {"kubelet", ValueType::text, "", OnChange::update, false, true, false},
+  };
+  return schema;
+}
+
+std::vector<Resource> WorkerJoin::expand(const Spec& spec) const {
+  std::vector<Resource> out;
+  for (const WorkerSpec& worker : spec.workers) {
+    Resource resource;
+    resource.address = Address(kind(), worker.name);
+    resource.declared = {{"node", worker.name},
+                         {"address", worker.address},
+                         {"cluster", spec.cluster},
+                         {"control_plane", spec.control_plane.name},
+                         {"control_plane_address", spec.control_plane.address},
+                         {"schedulable", true}};
+    // Without a pod network no node ever becomes Ready; membership is then all there is to ask for.
+    if (spec.kubernetes.cni != "none") resource.declared.set("ready", true);
+    resource.depends_on = {Address("k8s-init", spec.control_plane.name), Address("vm-define", worker.name)};
+    resource.lives_in = resource.depends_on;
+    resource.where = worker.where;
+    out.push_back(std::move(resource));
+  }
+  return out;
+}
+
+std::vector<CheckResult> WorkerJoin::check(const Resource& resource, const Spec&, const Prior& prior,
+                                           HostReader& host) const {
+  std::vector<CheckResult> out;
+  const Worker worker = Worker::from(resource.declared);
+  ClusterView view(host, worker.control_plane);
+  std::string note;
+  if (prior.owned || view.reach(note) != Reach::cluster) return out;
+  try {
+    const std::optional<Json> node = view.node(worker.node);
+    if (!node || is_ours(*node, worker)) return out;
+    out.push_back({"node-name", resource.address, CheckStatus::fail,
+                   fmt::format("the cluster has a node {} that gpuplan did not bring in (no label {}={})",
+                               worker.node, cluster::owner_label, worker.cluster),
+                   fmt::format("Node {}", worker.node),
+                   fmt::format("rename the worker in the spec, or take the node away with `kubectl delete node {}`",
+                               worker.node),
+                   false, resource.where});
+  } catch (const HostError& error) {
+    out.push_back({"node-name", resource.address, CheckStatus::warn,
+                   fmt::format("could not be read: {}", error.what()), "", "", false, resource.where});
+  }
+  return out;
+}
+
+Observation WorkerJoin::observe(const Resource& resource, const Prior& prior, HostReader& host) const {
+  const Worker worker = Worker::from(resource.declared);
+  ClusterView view(host, worker.control_plane);
+  std::string note;
+  const Reach reach = view.reach(note);
+  if (reach == Reach::off && prior.owned && !prior.declared.empty())
+    return cluster::assumed_as_declared(prior.declared, note);
+  Observation observed;
+  if (reach != Reach::cluster) {
+    if (!note.empty()) observed.unreadable.push_back(note);
+    return observed;
+  }
+  try {
+    const std::optional<Json> node = view.node(worker.node);
+    if (!node) return observed;
+    cluster::GuestView guest(host, worker.target());
+    // A worker that is off is not Ready, but its disk still holds its membership.
+    const cluster::Presence presence = guest.presence();
+    if (presence == cluster::Presence::off && prior.owned && !prior.declared.empty()) {
+      return cluster::assumed_as_declared(prior.declared, guest.trouble());
+    }
+    // A join that was cut short has left its token there: it has yet to be finished.
+    if (presence == cluster::Presence::answers && guest.has(config_path)) return observed;
+    return describe(*node, worker);
+  } catch (const HostError& error) {
+    observed.unreadable.emplace_back(error.what());
+  }
+  return observed;
+}
+
+void WorkerJoin::plan_removal(Change& change, const RemovalScope& scope) const {
+  const Worker worker = Worker::from(change.resource.declared);
+  const bool cluster_goes = scope.is_withdrawn(Address("k8s-init", worker.control_plane.node));
+  const bool vm_goes = scope.is_withdrawn(Address("vm-define", change.address.name()));
+  if (cluster_goes && vm_goes) {
+    change.has_withdraw = false;
+    change.notes.emplace_back("goes with its VM");
+    return;
+  }
+  change.has_withdraw = true;
+  change.withdraw_is_irreversible = true;
+  change.irreversible.push_back(
+      fmt::format("draining {} evicts its pods, and leaving the cluster ends its membership", worker.node));
+  change.notes.push_back(fmt::format("{} is cordoned, drained, deleted from the cluster and reset", worker.node));
+}
+
+// The undo record: whether the worker was a member before, and what of its Node we would change.
+Json WorkerJoin::capture(const Change& change, HostReader& host) const {
+  const Worker worker = Worker::from(change.resource.declared);
+  ClusterView view(host, worker.control_plane);
+  std::string note;
+  Json captured = {{"member", false}};
+  if (view.reach(note) != Reach::cluster) return captured;
+  const std::optional<Json> node = view.node(worker.node);
+  if (!node) return captured;
+  cluster::GuestView guest(host, worker.target());
+  captured["member"] = guest.presence() == cluster::Presence::answers && guest.has(kubelet_conf);
+  captured["labelled"] = is_ours(*node, worker);
+  captured["schedulable"] = is_schedulable(*node);
+  return captured;
+}
+
+}  // namespace gpuplan::worker_join
+
+GPUPLAN_PLUGIN(gpuplan::worker_join::WorkerJoin, "worker-join", "brings a worker into the cluster: kubeadm join");

@@ -1,0 +1,19 @@
+# Sourced by the scripts beside it.
+# shellcheck shell=bash
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+# build PRESET: configures and builds it; shows the output only if that fails.
+build() {
+  local log launcher=()
+  log=$(mktemp)
+  if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+  echo "building preset '$1' (log: $log)" >&2
+  if ! { cmake --preset "$1" "${launcher[@]}" && cmake --build --preset "$1"; } >"$log" 2>&1; then
+    tail -n 60 "$log" >&2
+    echo "building preset '$1' failed; the whole log: $log" >&2
+    return 1
+  fi
+  rm -f "$log"
+}

@@ -1,0 +1,4 @@
+#include "idle_kind.h"
+
+using bad_plugin::IdleKind;
+GPUPLAN_PLUGIN(IdleKind, "idle", "does nothing");

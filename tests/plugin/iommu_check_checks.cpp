@@ -1,0 +1,361 @@
+// What iommu-check says about a host.
+#include "host/xml/domain_xml.h"
+#include "vfio_bind_rig.h"
+
+using namespace gpuplan;
+using namespace gpuplan::test;
+
+namespace {
+
+const std::string tables = "/sys/firmware/acpi/tables";
+
+// A host on which everything is as it should be, with one GPU for one worker.
+struct CheckedHost {
+  MemoryHost host;
+  MemoryPci bus{host};
+  Spec spec;
+
+  CheckedHost() {
+    bus.add({"0000:0a:00.0"});
+    declare_gpu(spec, "0000:0a:00.0");
+    spec.control_plane.name = "gpu-control-plane";
+    spec.control_plane.resources = {8192, 4, 100, "efi", "none", "auto"};
+    WorkerSpec worker;
+    worker.key = "worker-1";
+    worker.name = "gpu-worker-1";
+    worker.gpu_indexes = {0};
+    worker.resources = {65536, 16, 500, "efi", "none", "auto"};
+    spec.workers.push_back(worker);
+    host.contents["/proc/cpuinfo"] =
+        "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu vmx lm\naddress sizes\t: 46 bits physical, 57 bits virtual\n"
+        "\nprocessor\t: 1\nflags\t\t: none\n";
+    host.contents["/dev/kvm"] = "";
+    host.contents[tables + "/DMAR"] = "";
+    host.contents["/proc/interrupts"] = "  24:  0  IR-PCI-MSIX-0000:0a:00.0    0-edge      nvidia\n";
+    host.contents["/proc/meminfo"] = "MemTotal:       264000000 kB\nMemFree: 1 kB\n";
+    host.contents["/proc/cmdline"] = "root=/dev/sda1 ro\n";
+    host.contents["/etc/os-release"] = "NAME=\"Debian GNU/Linux\"\nID=debian\n";
+    host.contents["/proc/net/route"] =
+        "Iface\tDestination\tGateway\n"
+        "eno1\t00000000\t0100140A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
+        "eno1\t0000140A\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n";
+    host.commands["qemu-system-x86_64 --version"] = {0, "QEMU emulator version 7.2.0\n", ""};
+    host.commands["qemu-img --version"] = {};
+    host.contents["/usr/sbin/libvirtd"] = "";
+    host.contents["/usr/share/OVMF/OVMF_CODE_4M.fd"] = "";
+  }
+  std::vector<CheckResult> checks() {
+    const StepKind& kind = shipped_kind("iommu-check");
+    return kind.check(kind.expand(spec).front(), spec, {}, host);
+  }
+  CheckResult check(const std::string& name) { return check_named(checks(), name); }
+  void add_nvswitch() { bus.add({"0000:05:00.0", "0x10de", "0x22a3", "0x068000", "nvidia-nvswitch", 60}); }
+};
+
+void is_result(const CheckResult& result, CheckStatus status, const std::string& found, const std::string& remedy) {
+  CHECK(result.status == status);
+  CHECK(result.found == found);
+  CHECK(result.remedy == remedy);
+  CHECK(result.address.to_string() == "iommu-check/host");
+}
+
+}  // namespace
+
+TEST_CASE("iommu-check: a good host passes, and there is never anything to do") {
+  CheckedHost host;
+  CHECK(problems(host.checks()).empty());
+  CHECK(host.check("memory-size").found ==
+        "73728 MiB of VMs + 816 MiB overhead + 16384 MiB host.memory_reserve = 90928 MiB; this host has 257812 MiB");
+  CHECK(host.check("address-width").found == "processor 46 bits; gpu-worker-1 has 129 GiB of BARs and needs 40 bits");
+  const StepKind& kind = shipped_kind("iommu-check");
+  const Resource resource = kind.expand(host.spec).front();
+  const Observation observed = kind.observe(resource, {}, host.host);
+  CHECK(observed.attributes == Attributes{{"passthrough", true}, {"iommu", std::string("intel")}, {"interrupt_remapping", true}});
+  CHECK(kind.compare(resource, observed, {}).action == Action::none);
+  CHECK(host.host.changes.empty());
+}
+
+TEST_CASE("defect 3: the IOMMU is checked before any GPU is taken") {
+  CheckedHost host;
+  CHECK(shipped_kind("vfio-bind").expand(host.spec).front().depends_on ==
+        std::vector<Address>{Address("iommu-check", "host")});
+  host.host.contents.erase(tables + "/DMAR");
+  host.host.links.erase("/sys/kernel/iommu_groups/30/devices/0000:0a:00.0");
+  CHECK(host.check("iommu-firmware").status == CheckStatus::fail);
+  CHECK(host.check("iommu-groups").status == CheckStatus::fail);
+}
+
+TEST_CASE("iommu-check demands only what the spec uses") {
+  CheckedHost host;
+  host.host.contents.erase(tables + "/DMAR");
+  host.host.contents["/proc/interrupts"] = "";
+  host.host.links.clear();
+  SECTION("no GPUs: the hardware is not looked at") {
+    host.spec.gpus.clear();
+    host.spec.workers[0].gpu_indexes.clear();
+    CHECK(problems(host.checks()).empty());
+    CHECK(shipped_kind("iommu-check").expand(host.spec).front().declared.empty());
+  }
+  SECTION("no VMs: neither memory nor libvirt is looked at") {
+    host.spec.control_plane = {};
+    host.spec.workers.clear();
+    host.host.libvirt_error = HostError(HostError::Kind::unreachable, "libvirt", "cannot reach libvirt");
+    for (const CheckResult& result : host.checks()) {
+      CHECK(result.name != "libvirt");
+      CHECK(result.name != "memory-size");
+    }
+  }
+  SECTION("tcg needs no kvm") {
+    host.spec.gpus.clear();
+    host.spec.host.accel = "tcg";
+    host.host.contents.erase("/dev/kvm");
+    CHECK(problems(host.checks()).empty());
+  }
+}
+
+TEST_CASE("iommu-check: processor virtualization") {
+  CheckedHost host;
+  host.host.contents.erase("/dev/kvm");
+  is_result(host.check("cpu-virtualization"), CheckStatus::fail, "the processor can virtualize, but there is no /dev/kvm",
+            "`modprobe kvm_intel`; if that fails, switch on VT-x in the firmware setup");
+  host.host.contents["/proc/cpuinfo"] = "vendor_id : AuthenticAMD\nflags : fpu lm\n";
+  is_result(host.check("cpu-virtualization"), CheckStatus::fail, "the processor shows neither vmx nor svm",
+            "switch on SVM in the firmware setup");
+  host.host.contents["/proc/cpuinfo"] = "vendor_id : AuthenticAMD\nflags : fpu lm hypervisor\n";
+  CHECK(host.check("cpu-virtualization").remedy ==
+        "switch on nested virtualization where this VM is defined, or set host.accel: tcg");
+}
+
+TEST_CASE("iommu-check tells the ways apart in which an IOMMU can be missing") {
+  CheckedHost host;
+  host.host.links.erase("/sys/kernel/iommu_groups/30/devices/0000:0a:00.0");
+  SECTION("the kernel parameter is missing") {
+    CHECK(host.check("iommu-firmware").status == CheckStatus::pass);
+    is_result(host.check("iommu-groups"), CheckStatus::fail,
+              "the firmware offers VT-d, but the kernel does not use it: there are no IOMMU groups",
+              "add intel_iommu=on to GRUB_CMDLINE_LINUX in /etc/default/grub, run `update-grub` and reboot");
+    host.host.contents["/etc/os-release"] = "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n";
+    CHECK(host.check("iommu-groups").remedy == "run `grubby --update-kernel=ALL --args=intel_iommu=on` and reboot");
+  }
+  SECTION("a kernel parameter switches it off") {
+    host.host.contents["/proc/cmdline"] = "ro intel_iommu=off quiet\n";
+    is_result(host.check("iommu-groups"), CheckStatus::fail, "the IOMMU is switched off by the kernel parameter intel_iommu=off",
+              "take intel_iommu=off out of the kernel command line and reboot");
+  }
+  SECTION("AMD needs no parameter") {
+    host.host.contents.erase(tables + "/DMAR");
+    host.host.contents[tables + "/IVRS"] = "";
+    CHECK(host.check("iommu-groups").remedy == "`dmesg | grep AMD-Vi` says why; boot a kernel with CONFIG_AMD_IOMMU");
+  }
+  SECTION("it is off in the firmware") {
+    host.host.contents.erase(tables + "/DMAR");
+    is_result(host.check("iommu-firmware"), CheckStatus::fail,
+              "the firmware offers no IOMMU: neither a DMAR nor an IVRS table is there",
+              "switch on VT-d in the firmware setup and reboot");
+    CHECK(host.check("iommu-groups").remedy == "see iommu-firmware: the IOMMU must be there first");
+  }
+  SECTION("this is a virtual machine") {
+    host.host.contents.erase(tables + "/DMAR");
+    host.host.contents["/proc/cpuinfo"] = "vendor_id : GenuineIntel\nflags : vmx hypervisor\n";
+    CHECK(host.check("iommu-firmware").found == "this host is itself a virtual machine and sees no IOMMU");
+  }
+}
+
+TEST_CASE("iommu-check: groups without a table are an IOMMU all the same") {
+  CheckedHost host;
+  host.host.contents.erase(tables + "/DMAR");
+  CHECK(host.check("iommu-firmware").status == CheckStatus::pass);
+  CHECK(host.check("iommu-firmware").found == "no DMAR or IVRS table, but the kernel has IOMMU groups");
+}
+
+TEST_CASE("iommu-check: interrupts") {
+  CheckedHost host;
+  host.host.contents["/proc/interrupts"] = "  24:  0  PCI-MSIX-0000:0a:00.0    0-edge  nvidia\n";
+  CHECK(host.check("interrupt-remapping").status == CheckStatus::fail);
+  CHECK(host.check("unsafe-interrupts").status == CheckStatus::pass);
+  host.host.contents["/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts"] = "Y\n";
+  CHECK(host.check("unsafe-interrupts").found == "vfio_iommu_type1 is loaded with allow_unsafe_interrupts=1");
+  CHECK(host.check("unsafe-interrupts").status == CheckStatus::fail);
+}
+
+TEST_CASE("iommu-check: the VMs must fit the memory, and the numbers are named") {
+  CheckedHost host;
+  host.host.contents["/proc/meminfo"] = "MemTotal:       90000000 kB\n";
+  is_result(host.check("memory-size"), CheckStatus::fail,
+            "73728 MiB of VMs + 816 MiB overhead + 16384 MiB host.memory_reserve = 90928 MiB; this host has 87890 MiB",
+            "passed-through VMs cannot share memory: take 3038 MiB out of vm_resources");
+  host.spec.workers[0].resources.memory_mib = 16384;
+  CHECK(host.check("memory-size").status == CheckStatus::pass);
+  host.host.contents["/proc/meminfo"] = "MemTotal:       62000000 kB\n";  // below 64 GB
+  CHECK(host.check("memory-size").status == CheckStatus::warn);
+  REQUIRE_THAT(host.check("memory-size").found, contains("; less than 64 GB is tight"));
+  host.host.contents["/proc/meminfo"] = "MemTotal:       65600000 kB\n";  // a 64 GiB machine shows this much
+  CHECK(host.check("memory-size").status == CheckStatus::pass);
+}
+
+TEST_CASE("iommu-check: huge pages are counted when they are asked for") {
+  CheckedHost host;
+  host.spec.workers[0].resources.hugepages = "1G";
+  for (const char* node : {"node0", "node1"}) {
+    host.host.contents[std::string("/sys/devices/system/node/") + node + "/hugepages/hugepages-1048576kB/free_hugepages"] = "20\n";
+  }
+  is_result(host.check("hugepages"), CheckStatus::fail,
+            "the VMs need 65536 MiB in huge pages of 1G; 40960 MiB are free",
+            "reserve 24 more: with hugepagesz=1G hugepages=64 on the kernel command line and a reboot, or set hugepages: none");
+  DomainDefinition own;
+  own.name = "gpu-worker-1";
+  own.owner.cluster = "gpu";
+  own.memory_mib = 65536;
+  own.cpus = 16;
+  own.hugepages = "1G";
+  host.host.domain_states.push_back({"gpu-worker-1", "", PowerState::running, false, render_domain(own)});
+  CHECK(host.check("hugepages").status == CheckStatus::pass);
+  CHECK(host.check("hugepages").found ==
+        "the VMs need 65536 MiB in huge pages of 1G; 40960 MiB are free and 65536 MiB theirs already");
+}
+
+TEST_CASE("iommu-check: vfio-pci must be loaded or loadable") {
+  CheckedHost host;
+  host.host.directories.erase("/sys/bus/pci/drivers/vfio-pci");
+  CHECK(host.check("vfio-modules").status == CheckStatus::warn);
+  host.host.commands["modinfo -n vfio-pci"] = {0, "/lib/modules/6.1/vfio-pci.ko\n", ""};
+  CHECK(host.check("vfio-modules").found == "vfio-pci can be loaded");
+  host.host.commands["modinfo -n vfio-pci"] = {1, "", "modinfo: ERROR: Module vfio-pci not found.\n"};
+  is_result(host.check("vfio-modules"), CheckStatus::fail, "this kernel has no vfio-pci module",
+            "apt install linux-modules-extra-$(uname -r)");
+}
+
+TEST_CASE("iommu-check: missing packages are named with the line that installs them") {
+  CheckedHost host;
+  host.host.commands.clear();
+  host.host.contents.erase("/usr/sbin/libvirtd");
+  host.host.contents.erase("/usr/share/OVMF/OVMF_CODE_4M.fd");
+  is_result(host.check("packages"), CheckStatus::fail, "QEMU, qemu-img, libvirt, OVMF firmware are not installed",
+            "apt install qemu-system-x86 qemu-utils libvirt-daemon-system ovmf");
+  host.host.contents["/etc/os-release"] = "ID=fedora\n";
+  CHECK(host.check("packages").remedy == "dnf install qemu-kvm qemu-img libvirt edk2-ovmf");
+  host.host.contents["/etc/os-release"] = "ID=opensuse-leap\nID_LIKE=\"suse opensuse\"\n";
+  CHECK(host.check("packages").remedy == "zypper install qemu-x86 qemu-img libvirt qemu-ovmf-x86_64");
+  host.host.contents["/etc/os-release"] = "ID=plan9\n";
+  CHECK(host.check("packages").remedy == "install them with the package manager of this distribution");
+}
+
+TEST_CASE("iommu-check: a package counts as present if the package manager knows it") {
+  CheckedHost host;
+  host.host.contents.erase("/usr/sbin/libvirtd");
+  is_result(host.check("packages"), CheckStatus::fail, "libvirt is not installed", "apt install libvirt-daemon-system");
+  host.host.commands["dpkg-query -W -f ${db:Status-Status} libvirt-daemon-system"] = {0, "installed", ""};
+  CHECK(host.check("packages").status == CheckStatus::pass);
+  host.host.commands["dpkg-query -W -f ${db:Status-Status} libvirt-daemon-system"] = {0, "not-installed", ""};
+  CHECK(host.check("packages").status == CheckStatus::fail);
+}
+
+TEST_CASE("iommu-check: the BARs of a VM must fit the addresses") {
+  CheckedHost host;
+  for (const char* address : {"0000:0b:00.0", "0000:0c:00.0", "0000:0d:00.0"}) {
+    host.bus.add({address});
+    host.spec.workers[0].gpu_indexes.push_back(host.spec.gpus.size());
+    declare_gpu(host.spec, address);
+  }
+  host.host.contents["/proc/cpuinfo"] = "vendor_id : GenuineIntel\nflags : vmx\naddress sizes : 46 bits physical\n";
+  CHECK(host.check("address-width").found == "processor 46 bits; gpu-worker-1 has 513 GiB of BARs and needs 42 bits");
+  // VT-d's capability register with MGAW 39: 40 bits.
+  host.host.contents["/sys/class/iommu/dmar0/intel-iommu/cap"] = "8d2078c00270406\n";
+  is_result(host.check("address-width"), CheckStatus::fail,
+            "gpu-worker-1 has 513 GiB of BARs and needs 42 bits; processor 46 bits, IOMMU 40 bits",
+            "give this worker fewer GPUs");
+}
+
+TEST_CASE("iommu-check: NVSwitches") {
+  CheckedHost host;
+  CHECK(host.check("nvswitch").found == "no NVSwitches");
+  host.add_nvswitch();
+  const std::string remedy = "set FABRIC_MODE=1 (shared NVSwitch) in /usr/share/nvidia/nvswitch/fabricmanager.cfg and run "
+                             "`systemctl restart nvidia-fabricmanager`";
+  SECTION("not in shared mode") {
+    is_result(host.check("nvswitch"), CheckStatus::warn,
+              "1 NVSwitch stays with the host, Fabric Manager is not in shared mode; VMs with one GPU work, without NVLink",
+              remedy);
+    host.bus.add({"0000:0b:00.0"});
+    declare_gpu(host.spec, "0000:0b:00.0");
+    host.spec.workers[0].gpu_indexes = {0, 1};
+    is_result(host.check("nvswitch"), CheckStatus::fail,
+              "1 NVSwitch stays with the host, Fabric Manager is not in shared mode; VMs with several GPUs would get CUDA "
+              "error 802",
+              remedy + ", or give each worker one GPU");
+  }
+  SECTION("shared mode without data") {
+    host.host.contents["/usr/share/nvidia/nvswitch/fabricmanager.cfg"] = "# x\nFABRIC_MODE=1\n";
+    CHECK(host.check("nvswitch").status == CheckStatus::warn);
+    host.host.commands["fmpm -l"] = {0, "{\"partitionInfo\": [{\"gpuInfo\": [{\"physicalId\": 3}]}]}", ""};
+    is_result(host.check("nvswitch"), CheckStatus::warn,
+              "1 NVSwitch stays with the host, Fabric Manager in shared mode; the module ids of 0000:0a:00.0 cannot be read",
+              "compare worker_gpu_assignment with `fmpm -l` yourself");
+    host.host.commands["nvidia-smi -q"] = {0, "GPU 00000000:0A:00.0\n    Module ID : 3\n", ""};
+    CHECK(host.check("nvswitch").status == CheckStatus::pass);
+    host.host.commands["nvidia-smi -q"] = {0, "GPU 00000000:0A:00.0\n    Module ID : 4\n", ""};
+    is_result(host.check("nvswitch"), CheckStatus::fail,
+              "gpu-worker-1 gets the GPU modules 4, and no Fabric Manager partition is exactly that",
+              "a worker with 1 GPU can have modules 3");
+    host.host.commands["fmpm -l"].output = "not JSON";
+    CHECK(host.check("nvswitch").status == CheckStatus::warn);
+  }
+  SECTION("stopping Fabric Manager") {
+    host.spec.host.stop_services = {"nvidia-fabricmanager"};
+    is_result(host.check("nvswitch"), CheckStatus::fail, "host.stop_services lists nvidia-fabricmanager",
+              "take it out: without Fabric Manager no VM has NVLink, and gpuplan never stops it");
+  }
+}
+
+TEST_CASE("iommu-check: the cluster's network must be free") {
+  CheckedHost host;
+  const std::string remedy = "choose a range for network.cidr that this host does not use";
+  SECTION("a route") {
+    host.spec.network.cidr = "10.20.0.0/16";
+    is_result(host.check("network-collision"), CheckStatus::fail,
+              "network.cidr 10.20.0.0/16 overlaps the route 10.20.0.0/24 on eno1", remedy);
+    host.spec.network.mode = "bridge";
+    host.spec.network.bridge = "br0";
+    CHECK(host.check("network-collision").status == CheckStatus::pass);
+  }
+  SECTION("another libvirt network") {
+    NetworkDefinition other;
+    other.name = "default";
+    other.address = "192.168.130.1";
+    other.netmask = "255.255.255.0";
+    host.host.network_states.push_back({"default", "", true, true, render_network(other)});
+    is_result(host.check("network-collision"), CheckStatus::fail,
+              "network.cidr 192.168.130.0/24 overlaps 192.168.130.0/24 of the libvirt network default", remedy);
+  }
+  SECTION("our own network, with its route") {
+    NetworkDefinition own;
+    own.name = "gpu-k8s-net";
+    own.owner.cluster = "gpu";
+    own.address = "192.168.130.1";
+    own.netmask = "255.255.255.0";
+    host.host.contents["/proc/net/route"] += "virbr7\t0082A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
+    CHECK(host.check("network-collision").found == "network.cidr 192.168.130.0/24 overlaps the route 192.168.130.0/24 on virbr7");
+    host.host.network_states.push_back({"gpu-k8s-net", "", true, true, render_network(own)});
+    CHECK(host.check("network-collision").status == CheckStatus::pass);
+  }
+}
+
+TEST_CASE("iommu-check: libvirt must answer") {
+  CheckedHost host;
+  CHECK(host.check("libvirt").found == "reachable, 0 VMs defined");
+  host.host.libvirt_error = HostError(HostError::Kind::denied, "libvirt", "cannot reach libvirt: permission denied");
+  is_result(host.check("libvirt"), CheckStatus::fail, "cannot reach libvirt: permission denied",
+            "run gpuplan as root, or add yourself to the group libvirt");
+  host.host.libvirt_error = HostError(HostError::Kind::unreachable, "libvirt", "cannot reach libvirt: no such file");
+  CHECK(host.check("libvirt").remedy == "`systemctl enable --now libvirtd`, and look at host.libvirt_uri");
+}
+
+TEST_CASE("iommu-check: a device that hangs fails the check that met it, and the others still speak") {
+  CheckedHost host;
+  host.host.broken["/sys/bus/pci/devices/0000:0a:00.0/driver"] = HostError::Kind::timed_out;
+  const CheckResult result = host.check("nvswitch");
+  CHECK(result.status == CheckStatus::fail);
+  CHECK(result.needs_reboot);
+  CHECK(result.remedy == "a device hangs: reboot this host, nothing else brings it back");
+  CHECK(host.check("iommu-groups").status == CheckStatus::pass);
+}

@@ -1,0 +1,335 @@
+// The step kind k8s-init against simulated guests.
+#include "fake_guest_host.h"
+#include "host/sim/guest_yaml.h"
+#include "support/catch.h"
+
+using namespace gpuplan;
+using namespace gpuplan::test;
+
+namespace {
+
+const std::string address = "k8s-init/gpu-control-plane";
+const std::string config = "/root/gpuplan-kubeadm-init.yaml";
+
+FakeGuest& control_plane(ClusterRig& rig) { return rig.host.machines.at("gpu-control-plane"); }
+
+// The file as kubeadm got it, caught on its way.
+std::vector<Json> config_given_to_kubeadm(ClusterRig& rig) {
+  std::vector<Json> documents;
+  unsigned mode = 0;
+  rig.host.before_change = [&](const std::string& text) {
+    if (text.find("kubeadm init") == std::string::npos) return;
+    std::string error;
+    const sim::GuestFile& file = control_plane(rig).disk.files.at(config);
+    mode = file.mode;
+    documents = sim::read_yaml_documents(file.content, error);
+    CHECK(error.empty());
+  };
+  rig.apply(address);
+  rig.host.before_change = {};
+  CHECK(mode == 0600);
+  return documents;
+}
+
+void fail_at(ClusterRig& rig, const std::string& part) {
+  rig.host.before_change = [part](const std::string& text) {
+    if (text.find(part) != std::string::npos)
+      throw HostError(HostError::Kind::failed, text, "injected failure of " + part);
+  };
+}
+
+}  // namespace
+
+TEST_CASE("k8s-init: declares the control plane inside its VM") {
+  ClusterRig rig;
+  const Resource resource = rig.resource(address);
+  CHECK(resource.depends_on == std::vector<Address>{*Address::parse("vm-define/gpu-control-plane")});
+  CHECK(resource.lives_in == std::vector<Address>{Address("vm-define", "gpu-control-plane")});
+  CHECK(resource.declared.text("endpoint") == "192.168.130.10:6443");
+  CHECK(resource.declared.text("version") == "1.34");
+  CHECK(resource.declared.text("cni") == "calico");
+  rig.spec.kubernetes.cni = "none";
+  CHECK(rig.resource(address).declared.find("cni") == nullptr);
+}
+
+TEST_CASE("k8s-init: makes a cluster, and a second apply has nothing to do") {
+  ClusterRig rig;
+  const Change change = rig.plan(address);
+  CHECK(change.action == Action::create);
+  CHECK(
+      change.notes ==
+      std::vector<std::string>{
+          "calico comes from https://raw.githubusercontent.com/projectcalico/calico/v3.32.0/manifests/calico.yaml"});
+  rig.apply(address);
+  const Observation observed = rig.observe(address);
+  CHECK(observed.exists);
+  CHECK(observed.attributes.text("installed") == "v1.34.2");
+  CHECK(observed.attributes.text("version") == "1.34");
+  CHECK(observed.attributes.text("pod_cidr") == "10.244.0.0/16");
+  CHECK(observed.attributes.flag("ready"));
+  CHECK(observed.read_from.at("version") == "ConfigMap kube-system/kubeadm-config");
+  CHECK(observed.unreadable.empty());
+  const std::size_t calls = rig.host.changes.size();
+  CHECK(rig.apply(address).action == Action::none);
+  CHECK(rig.host.changes.size() == calls);
+  CHECK(control_plane(rig).disk.files.count(config) == 0);
+}
+
+TEST_CASE("k8s-init: writes v1beta4 from Kubernetes 1.31 on, with pinned values") {
+  ClusterRig rig;
+  const std::vector<Json> documents = config_given_to_kubeadm(rig);
+  REQUIRE(documents.size() == 2);
+  CHECK(documents[0].at("apiVersion") == "kubeadm.k8s.io/v1beta4");
+  CHECK(documents[0].at("kind") == "InitConfiguration");
+  CHECK(member_at(documents[0], "/nodeRegistration/kubeletExtraArgs/1/value") == "gpuplan.io/cluster=gpu");
+  CHECK(documents[1].at("kubernetesVersion") == "v1.34.2");
+  CHECK(documents[1].at("clusterName") == "gpu");
+  CHECK(documents[1].at("controlPlaneEndpoint") == "192.168.130.10:6443");
+  CHECK(member_at(documents[1], "/networking/serviceSubnet") == "10.96.0.0/12");
+}
+
+TEST_CASE("k8s-init: writes v1beta3 for Kubernetes 1.30") {
+  ClusterRig rig;
+  rig.spec.kubernetes.version = "1.30.2";
+  control_plane(rig).disk.state["kubeadm_version"] = "v1.30.4";
+  const std::vector<Json> documents = config_given_to_kubeadm(rig);
+  REQUIRE(documents.size() == 2);
+  CHECK(documents[0].at("apiVersion") == "kubeadm.k8s.io/v1beta3");
+  CHECK(member_at(documents[0], "/nodeRegistration/kubeletExtraArgs/node-labels") == "gpuplan.io/cluster=gpu");
+  CHECK(documents[1].at("kubernetesVersion") == "v1.30.2");
+}
+
+TEST_CASE("k8s-init: refuses an image with another minor version of kubeadm") {
+  ClusterRig rig;
+  rig.spec.kubernetes.version = "1.35";
+  CHECK(rig.failing_apply(address) ==
+        "gpu-control-plane has kubeadm v1.34.2, the spec asks for Kubernetes 1.35: use an image with the packages of "
+        "that minor "
+        "version, or change kubernetes.version");
+  CHECK_FALSE(rig.host.changed("kubeadm init"));
+}
+
+TEST_CASE("defect 7: the join token is a constant … k8s-init leaves none that lives for a day") {
+  ClusterRig rig;
+  rig.apply(address);
+  CHECK(rig.host.changed("--skip-token-print"));
+  const Json tokens = rig.host.cluster().at("tokens");
+  for (const auto& [token, data] : tokens.items()) CHECK(int_at(data, "/expires") - rig.host.time <= 300);
+  ClusterRig other;
+  other.apply(address);
+  CHECK(other.host.cluster().at("tokens") != tokens);
+}
+
+TEST_CASE("defect 9: admin.conf is world-readable … it and every file with a secret has mode 0600") {
+  ClusterRig rig;
+  rig.apply(address);
+  const auto& files = control_plane(rig).disk.files;
+  REQUIRE(files.count("/etc/kubernetes/admin.conf") == 1);
+  for (const auto& [path, file] : files) {
+    INFO(path);
+    const bool secret = path.find(".conf") != std::string::npos || path.find("gpuplan") != std::string::npos;
+    CHECK((!secret || file.mode == 0600));
+  }
+}
+
+TEST_CASE("defect 11: the GPU Operator is installed by the control plane … k8s-init never runs Helm") {
+  ClusterRig rig;
+  rig.apply(address);
+  CHECK_FALSE(rig.host.changed("helm"));
+}
+
+TEST_CASE("defect 12: fixed sleeps … a cluster that is ready at once is not waited for") {
+  ClusterRig rig;
+  const std::int64_t began = rig.host.time;
+  rig.apply(address);
+  const std::int64_t first = rig.host.time - began;
+  CHECK(first >= 15);  // the simulated kubelet's own time
+  CHECK(first <= 20);
+}
+
+TEST_CASE("defect 15: a timeout is a warning … k8s-init fails and says what it waited for") {
+  ClusterRig rig;
+  SECTION("login") {
+    control_plane(rig).silent = true;
+    CHECK(rig.failing_apply(address) ==
+          "a login on gpu-control-plane at 192.168.130.10 did not happen within 300s; last seen: gpu-control-plane "
+          "does not answer a login "
+          "at 192.168.130.10");
+  }
+  SECTION("node") {
+    rig.spec.timeouts.node_ready = 9;
+    CHECK(rig.failing_apply(address) ==
+          "node gpu-control-plane to become Ready did not happen within 9s; last seen: gpu-control-plane is not "
+          "Ready: [container runtime "
+          "is down, PLEG is not healthy: pleg has yet to be successful]");
+  }
+}
+
+TEST_CASE("k8s-init: goes on after a run that was cut short anywhere") {
+  for (const std::string part : {"put /root", "kubeadm init", "remove /root", "kubectl"}) {
+    INFO(part);
+    ClusterRig rig;
+    fail_at(rig, part);
+    CHECK_THAT(rig.failing_apply(address), contains("injected failure of " + part));
+    rig.host.before_change = {};
+    rig.apply(address);
+    CHECK(rig.host.count("kubeadm init") == 1);
+    CHECK(control_plane(rig).disk.files.count(config) == 0);
+    rig.undo(address);
+  }
+}
+
+TEST_CASE("k8s-init: resets what kubeadm init left half made") {
+  ClusterRig rig;
+  fail_at(rig, "kubeadm init");
+  rig.failing_apply(address);
+  rig.host.before_change = {};
+  control_plane(rig).disk.files["/etc/kubernetes/manifests/kube-apiserver.yaml"] = {"", 0600};
+  rig.apply(address);
+  CHECK(rig.host.count("kubeadm reset --force") == 1);
+}
+
+TEST_CASE("k8s-init: never resets a control plane that it did not leave half made") {
+  ClusterRig rig;
+  rig.apply(address);
+  control_plane(rig).disk.state.erase("cluster");  // the API is silent, the files are there
+  rig.spec.timeouts.kubeadm = 30;
+  CHECK_THAT(rig.failing_apply(address),
+             contains("an answer of the Kubernetes API on gpu-control-plane did not happen within 30s"));
+  CHECK_FALSE(rig.host.changed("kubeadm reset"));
+  rig.undo(address);
+  CHECK_FALSE(rig.host.changed("kubeadm reset"));
+}
+
+TEST_CASE("k8s-init: undo leaves the guest as it was, from every point") {
+  for (const std::string part : {"put /root", "kubeadm init", "remove /root", "kubectl", "nothing"}) {
+    INFO(part);
+    ClusterRig rig;
+    const Json before = sim::to_json(control_plane(rig).disk);
+    fail_at(rig, part);
+    if (part == "nothing")
+      rig.apply(address);
+    else
+      rig.failing_apply(address);
+    rig.host.before_change = {};
+    rig.undo(address);
+    CHECK(sim::to_json(control_plane(rig).disk) == before);
+    rig.undo(address);  // again: nothing left to do
+    CHECK(sim::to_json(control_plane(rig).disk) == before);
+  }
+}
+
+TEST_CASE("k8s-init: undo of a repair leaves the cluster alone") {
+  ClusterRig rig;
+  rig.apply(address);
+  rig.host.cluster()["cni"] = "";
+  const Change drift = rig.plan(address);
+  CHECK(drift.action == Action::update);
+  CHECK(drift.reasons ==
+        std::vector<std::string>{"`cni` is none, the spec says calico", "`ready` is false, the spec says true"});
+  rig.apply(address);
+  rig.undo(address);
+  CHECK(rig.host.cluster().at("cni") == "");
+  CHECK_FALSE(rig.host.changed("kubeadm reset"));
+}
+
+TEST_CASE("k8s-init: what cannot be changed in a running cluster is refused before anything is planned") {
+  ClusterRig rig;
+  rig.apply(address);
+  CHECK(text_of(rig.check(address)).find("fail") == std::string::npos);
+  SECTION("version") {
+    rig.spec.kubernetes.version = "1.35";
+    const std::vector<CheckResult> checks = rig.check(address);
+    CHECK_THAT(text_of(checks),
+               contains("fail kubernetes-version: the running cluster has 1.34, the spec says 1.35"));
+    CHECK_THAT(checks.front().remedy, contains("gpuplan does not upgrade clusters yet"));
+  }
+  SECTION("a version that is only written more precisely") {
+    rig.spec.kubernetes.version = "1.34.2";
+    CHECK(text_of(rig.check(address)).find("fail") == std::string::npos);
+    CHECK(rig.plan(address).action == Action::none);
+  }
+  SECTION("pod network") {
+    rig.spec.kubernetes.pod_cidr = "10.99.0.0/16";
+    CHECK_THAT(text_of(rig.check(address)),
+               contains("fail pod-network: the running cluster has 10.244.0.0/16, the spec says 10.99.0.0/16"));
+  }
+  SECTION("CNI") {
+    rig.spec.kubernetes.cni = "flannel";
+    CHECK_THAT(text_of(rig.check(address)),
+               contains("fail cni: the running cluster has calico, the spec says flannel"));
+  }
+  SECTION("owner") {
+    rig.spec.cluster = "other";
+    CHECK_THAT(
+        text_of(rig.check(address)),
+        contains(
+            "fail cluster-owner: gpu-control-plane runs the cluster `gpu`, which gpuplan did not make for `other`"));
+  }
+}
+
+TEST_CASE("k8s-init: Flannel's built-in pod network is checked") {
+  ClusterRig rig;
+  rig.spec.kubernetes.cni = "flannel";
+  CHECK(rig.check(address).empty());
+  rig.apply(address);
+  CHECK(rig.host.changed("https://github.com/flannel-io/flannel/releases/download/v0.28.5/kube-flannel.yml"));
+  ClusterRig other;
+  other.spec.kubernetes.cni = "flannel";
+  other.spec.kubernetes.pod_cidr = "10.1.0.0/16";
+  CHECK_THAT(
+      text_of(other.check(address)),
+      contains(
+          "fail pod-network: kubernetes.pod_cidr is 10.1.0.0/16, but Flannel's manifest has 10.244.0.0/16 built in"));
+}
+
+TEST_CASE("k8s-init: without a pod network of ours the API is all that is waited for") {
+  ClusterRig rig;
+  rig.spec.kubernetes.cni = "none";
+  rig.apply(address);
+  CHECK_FALSE(rig.host.changed("kubectl"));
+  CHECK(rig.observe(address).attributes.text("cni") == "none");
+}
+
+TEST_CASE("k8s-init: a guest that cannot be read is no reason to throw") {
+  ClusterRig rig;
+  SECTION("no VM") {
+    control_plane(rig).defined = false;
+    const Observation observed = rig.observe(address);
+    CHECK_FALSE(observed.exists);
+    CHECK(observed.unreadable.empty());
+  }
+  SECTION("silent") {
+    control_plane(rig).silent = true;
+    const Observation observed = rig.observe(address);
+    CHECK_FALSE(observed.exists);
+    CHECK(observed.unreadable ==
+          std::vector<std::string>{"gpu-control-plane does not answer a login at 192.168.130.10"});
+  }
+  SECTION("off, and ours: what is on its disk still is") {
+    rig.apply(address);
+    control_plane(rig).running = false;
+    const Observation observed = rig.observe(address);
+    CHECK(observed.exists);
+    CHECK(observed.unreadable ==
+          std::vector<std::string>{"gpu-control-plane is off; it is taken to be as the last apply left it"});
+    CHECK(rig.plan(address).action == Action::none);
+  }
+}
+
+TEST_CASE("k8s-init: goes with its VM, or by a reset that nothing brings back") {
+  ClusterRig rig;
+  rig.apply(address);
+  const Change with_vm = rig.removal(address, {"vm-define/gpu-control-plane"});
+  CHECK_FALSE(with_vm.has_withdraw);
+  CHECK(with_vm.reversible());
+  CHECK(with_vm.notes == std::vector<std::string>{"goes with its VM"});
+  const Change alone = rig.removal(address);
+  CHECK(alone.withdraw_is_irreversible);
+  CHECK(alone.irreversible ==
+        std::vector<std::string>{"everything stored in the cluster is deleted (kubeadm reset)"});
+  rig.withdraw(alone);
+  CHECK_FALSE(rig.observe(address).exists);
+  rig.withdraw(alone);
+  CHECK(rig.host.count("kubeadm reset --force") == 1);
+}

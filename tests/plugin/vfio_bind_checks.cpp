@@ -1,0 +1,294 @@
+// What vfio-bind says against taking a GPU.
+#include "host/xml/domain_xml.h"
+#include "vfio_bind_rig.h"
+
+using namespace gpuplan;
+using namespace gpuplan::test;
+using namespace gpuplan::test::one_gpu;
+
+namespace {
+
+struct CheckedHost {
+  MemoryHost host;
+  MemoryPci bus{host};
+  Spec spec;
+  GpuRig gpu{host, spec, address, {}, {}, {}, false, {}};
+
+  explicit CheckedHost(const MemoryFunction& function = {address}) {
+    bus.add(function);
+    declare_gpu(spec, address);
+  }
+  CheckResult check(const std::string& name) const { return check_named(gpu.check(), name); }
+
+  void give_to_domain(const std::string& name, const std::string& cluster, PowerState power) {
+    DomainDefinition definition;
+    definition.name = name;
+    definition.owner.cluster = cluster;
+    definition.memory_mib = 1024;
+    definition.cpus = 1;
+    definition.devices.push_back(*parse_bdf(address));
+    host.domain_states.push_back({name, "", power, false, render_domain(definition)});
+  }
+};
+
+void is_failure(const CheckResult& result, const std::string& found, const std::string& remedy) {
+  CHECK(result.status == CheckStatus::fail);
+  CHECK(result.found == found);
+  CHECK(result.remedy == remedy);
+  CHECK(result.address.to_string() == "vfio-bind/" + address);
+}
+
+}  // namespace
+
+TEST_CASE("vfio-bind: a free GPU passes every check") {
+  const CheckedHost host;
+  CHECK(problems(host.gpu.check()).empty());
+  CHECK(host.check("exists").found == "0000:0a:00.0 is 3D controller 10de:2330");
+  CHECK(host.check("bars-assigned").found == "BAR 0 16 MiB, BAR 2 131072 MiB");
+  CHECK(host.check("numa").found == "NUMA node 0");
+  CHECK(host.check("reset-method").found == "flr, bus");
+  CHECK(host.host.changes.empty());
+}
+
+TEST_CASE("defect 1: a missing device fails, with the GPUs that are there and the one that was meant") {
+  CheckedHost host;
+  host.bus.add({"0000:18:00.0"});
+  host.spec.gpus[0].address = *parse_bdf("0000:0b:00.0");
+  host.gpu.address = "0000:0b:00.0";
+  const auto results = host.gpu.check();
+  REQUIRE(results.size() == 1);
+  CHECK(results[0].name == "exists");
+  CHECK(results[0].status == CheckStatus::fail);
+  CHECK(results[0].found == "there is no PCI device 0000:0b:00.0");
+  CHECK(results[0].read_from == "/sys/bus/pci/devices/0000:0b:00.0");
+  CHECK(results[0].remedy ==
+        "GPUs on this host: 0000:0a:00.0 (10de:2330), 0000:18:00.0 (10de:2330); did you mean 0000:0a:00.0?");
+}
+
+TEST_CASE("defect 5: the rest of the IOMMU group is looked at") {
+  CheckedHost host;
+  host.bus.add({"0000:09:00.0", "0x8086", "0x1234", "0x060400", "pcieport"});  // bridges do not count
+  SECTION("a disk in use") {
+    host.bus.add({"0000:0b:00.0", "0x144d", "0xa80a", "0x010802", "nvme"});
+    is_failure(host.check("iommu-group"), "IOMMU group 30 also holds 0000:0b:00.0 (NVMe disk, driver nvme)",
+               "a group can only be given away as a whole: switch on ACS in the firmware or move the card to another slot");
+    CHECK(host.check("iommu-group").read_from == "/sys/kernel/iommu_groups/30/devices");
+  }
+  SECTION("a network card") {
+    host.bus.add({"0000:0b:00.0", "0x8086", "0x1572", "0x020000", "i40e"});
+    CHECK(host.check("iommu-group").found == "IOMMU group 30 also holds 0000:0b:00.0 (Ethernet controller, driver i40e)");
+  }
+  SECTION("a device without a driver, or on vfio-pci") {
+    host.bus.add({"0000:0b:00.0", "0x144d", "0xa80a", "0x010802", ""});
+    host.bus.add({"0000:0c:00.0", "0x144d", "0xa80a", "0x010802", "vfio-pci"});
+    CHECK(host.check("iommu-group").status == CheckStatus::pass);
+  }
+  SECTION("another GPU of the spec, for the same worker and for another") {
+    host.bus.add({"0000:0b:00.0"});
+    CHECK(host.check("iommu-group").status == CheckStatus::fail);
+    declare_gpu(host.spec, "0000:0b:00.0");
+    host.spec.workers.resize(2);
+    host.spec.workers[0].name = "gpu-worker-1";
+    host.spec.workers[0].gpu_indexes = {0, 1};
+    host.spec.workers[1].name = "gpu-worker-2";
+    CHECK(host.check("iommu-group").status == CheckStatus::pass);
+    host.spec.workers[0].gpu_indexes = {0};
+    host.spec.workers[1].gpu_indexes = {1};
+    is_failure(host.check("iommu-group"), "IOMMU group 30 holds 0000:0a:00.0 for gpu-worker-1 and 0000:0b:00.0 for gpu-worker-2",
+               "a group can only go to one VM: assign these GPUs to the same worker");
+  }
+}
+
+TEST_CASE("vfio-bind: a GPU in no group") {
+  MemoryFunction function{address};
+  function.group = -1;
+  const CheckedHost host(function);
+  is_failure(host.check("iommu-group"), "0000:0a:00.0 is in no IOMMU group",
+             "see the checks of iommu-check/host: the IOMMU must be on");
+}
+
+TEST_CASE("vfio-bind: functions of the slot travel along") {
+  CheckedHost host;
+  host.bus.add({"0000:0a:00.1", "0x10de", "0x22ba", "0x040300", "snd_hda_intel"});
+  CHECK(problems(host.gpu.check()).empty());
+  CHECK(host.check("audio-function").found ==
+        "the slot's other functions travel along: 0000:0a:00.1 (Audio device, driver snd_hda_intel)");
+  host.spec.gpus[0].audio = parse_bdf("0000:0a:00.1");
+  CHECK(host.check("audio-function").found == "0000:0a:00.1 (Audio device, driver snd_hda_intel) travels along");
+  host.spec.gpus[0].audio = parse_bdf("0000:0a:00.2");
+  is_failure(host.check("audio-function"), "there is no PCI device 0000:0a:00.2",
+             "correct audio_address or leave it out: the slot's functions travel along anyway");
+  host.bus.add({"0000:0b:00.1", "0x10de", "0x22ba", "0x040300", ""});
+  host.spec.gpus[0].audio = parse_bdf("0000:0b:00.1");
+  is_failure(host.check("audio-function"), "0000:0b:00.1 (Audio device, no driver) is not in the slot of 0000:0a:00.0",
+             "audio_address must name a function of the same card");
+}
+
+TEST_CASE("vfio-bind: what the device is") {
+  CheckedHost host;
+  SECTION("not a display controller") {
+    host.host.contents[device + "/class"] = "0x068000\n";
+    is_failure(host.check("is-display-class"), "0000:0a:00.0 is NVSwitch (class 0x068000)",
+               "NVSwitches stay with the host; take this address out of `gpus`");
+    host.host.contents[device + "/class"] = "0x020000\n";
+    is_failure(host.check("is-display-class"), "0000:0a:00.0 is Ethernet controller (class 0x020000)",
+               "only display controllers (class 0x0300, 0x0302, 0x0380) can be listed in `gpus`");
+  }
+  SECTION("another model") {
+    host.spec.gpu_device_ids = {{0x10de, 0x2335}, {0x10de, 0x2336}};
+    is_failure(host.check("device-id"), "0000:0a:00.0 is 10de:2330, gpu_device_ids allows 10de:2335, 10de:2336",
+               "add 10de:2330 to gpu_device_ids if this card is meant");
+    host.spec.gpu_device_ids.push_back({0x10de, 0x2330});
+    CHECK(host.check("device-id").status == CheckStatus::pass);
+  }
+  SECTION("the boot display") {
+    host.host.contents[device + "/boot_vga"] = "1\n";
+    is_failure(host.check("boot-display"), "0000:0a:00.0 is the display that this host boots on",
+               "choose another primary display in the firmware, or take this GPU out of `gpus`");
+  }
+  SECTION("virtual functions") {
+    host.host.contents[device + "/sriov_numvfs"] = "2\n";
+    is_failure(host.check("sriov"), "0000:0a:00.0 has 2 virtual functions",
+               "stop what uses them, then `echo 0 > /sys/bus/pci/devices/0000:0a:00.0/sriov_numvfs`");
+  }
+  SECTION("no reset") {
+    host.host.contents.erase(device + "/reset_method");
+    CHECK(host.check("reset-method").status == CheckStatus::fail);
+    CHECK(host.check("reset-method").found == "0000:0a:00.0 has no reset method");
+  }
+  SECTION("a BAR without an address, and none at all") {
+    host.host.contents[device + "/resource"] = "0x0 0xffffff 0x14220c\n";
+    is_failure(host.check("bars-assigned"), "BAR 0 (16 MiB) of 0000:0a:00.0 has no address",
+               "switch on \"Above 4G Decoding\" in the firmware and reboot");
+    host.host.contents[device + "/resource"] = "0x0 0x0 0x0\n";
+    CHECK(host.check("bars-assigned").found == "0000:0a:00.0 has no BARs");
+  }
+  SECTION("an unknown NUMA node is no problem") {
+    host.host.contents[device + "/numa_node"] = "-1\n";
+    CHECK(host.check("numa").found == "NUMA node unknown");
+    CHECK(host.check("numa").status == CheckStatus::pass);
+  }
+  SECTION("a framebuffer on it") {
+    host.host.contents["/proc/iomem"] = "00001000-0009ffff : System RAM\n  382000000000-3820007fffff : efifb\n";
+    const CheckResult result = host.check("framebuffer");
+    CHECK(result.status == CheckStatus::warn);
+    CHECK(result.found == "the framebuffer efifb lies in BAR 2 of 0000:0a:00.0");
+    host.host.contents["/proc/iomem"] = "  e0000000-e07fffff : efifb\n";
+    CHECK(host.check("framebuffer").status == CheckStatus::pass);
+  }
+}
+
+TEST_CASE("vfio-bind: nouveau is a warning") {
+  MemoryFunction function{address};
+  function.driver = "nouveau";
+  const CheckedHost host(function);
+  CHECK(host.check("nouveau").status == CheckStatus::warn);
+  CHECK(host.check("nouveau").found == "0000:0a:00.0 is on nouveau");
+}
+
+TEST_CASE("vfio-bind: a GPU in use is refused with who uses it") {
+  CheckedHost host;
+  SECTION("a process") {
+    host.bus.hold(address, 4242, "python3", "/user.slice/user-0.slice/session-1.scope");
+    is_failure(host.check("in-use"), "GPU 0000:0a:00.0 is held by python3 (pid 4242, unit session-1.scope)",
+               "end process 4242");
+    CHECK(host.check("in-use").read_from == "/proc/4242/fd");
+  }
+  SECTION("a service, unless the spec lists it") {
+    host.bus.hold(address, 812, "nvidia-persiste", "/system.slice/nvidia-persistenced.service");
+    is_failure(host.check("in-use"),
+               "GPU 0000:0a:00.0 is held by nvidia-persiste (pid 812, unit nvidia-persistenced.service)",
+               "add nvidia-persistenced.service to host.stop_services, or stop it");
+    host.spec.host.stop_services = {"nvidia-persistenced"};
+    const CheckResult allowed = host.check("in-use");
+    CHECK(allowed.status == CheckStatus::pass);
+    CHECK(allowed.found == "held by nvidia-persiste (pid 812, unit nvidia-persistenced.service), which "
+                           "host.stop_services allows to stop");
+  }
+  SECTION("Fabric Manager, even if the spec lists it") {
+    host.bus.hold(address, 9, "nv-fabricmanage", "/system.slice/nvidia-fabricmanager.service");
+    host.spec.host.stop_services = {"nvidia-fabricmanager.service"};
+    CHECK(host.check("in-use").status == CheckStatus::fail);
+    REQUIRE_THAT(host.check("in-use").remedy, contains("gpuplan never stops Fabric Manager; set FABRIC_MODE=1"));
+  }
+  SECTION("processes that cannot be looked into") {
+    host.host.contents["/proc/7/comm"] = "x\n";
+    host.host.broken["/proc/7/fd"] = HostError::Kind::denied;
+    CHECK(host.check("in-use").status == CheckStatus::warn);
+    CHECK(host.check("in-use").remedy == "run as root");
+  }
+}
+
+TEST_CASE("vfio-bind: VMs that have the GPU") {
+  CheckedHost host;
+  SECTION("a running one of somebody else") {
+    host.give_to_domain("windows", "", PowerState::running);
+    is_failure(host.check("foreign-domain"),
+               "0000:0a:00.0 belongs to the running VM windows, which gpuplan did not make",
+               "shut windows down and detach the GPU from it, or list another GPU");
+  }
+  SECTION("one that is off") {
+    host.give_to_domain("windows", "other", PowerState::off);
+    CHECK(host.check("foreign-domain").status == CheckStatus::warn);
+    CHECK(host.check("foreign-domain").found ==
+          "0000:0a:00.0 belongs to the defined VM windows, which gpuplan did not make");
+  }
+  SECTION("our own") {
+    host.give_to_domain("gpu-worker-1", "gpu", PowerState::running);
+    CHECK(host.check("foreign-domain").status == CheckStatus::pass);
+  }
+  SECTION("libvirt does not answer") {
+    host.host.libvirt_error = HostError(HostError::Kind::unreachable, "libvirt", "cannot reach libvirt");
+    CHECK(host.check("foreign-domain").status == CheckStatus::warn);
+    CHECK(host.check("foreign-domain").found == "whether another VM has 0000:0a:00.0 is unknown: cannot reach libvirt");
+  }
+}
+
+TEST_CASE("vfio-bind: a GPU that our own running VM uses is no problem") {
+  MemoryFunction function{address};
+  function.driver = "vfio-pci";
+  CheckedHost host(function);
+  host.host.links["/proc/77/fd/30"] = "/dev/vfio/30";
+  host.host.contents["/proc/77/comm"] = "qemu-system-x86\n";
+  CHECK(host.check("in-use").found == "GPU 0000:0a:00.0 is held by qemu-system-x86 (pid 77)");
+  CHECK(host.check("in-use").status == CheckStatus::fail);
+  host.give_to_domain("gpu-worker-1", "gpu", PowerState::running);
+  CHECK(host.check("in-use").status == CheckStatus::pass);
+  CHECK(problems(host.gpu.check()).empty());
+}
+
+TEST_CASE("vfio-bind: a device that hangs needs a reboot, and nothing else is asked of it") {
+  CheckedHost host;
+  SECTION("its files do not answer") {
+    host.host.broken[device + "/driver"] = HostError::Kind::timed_out;
+    const auto results = host.gpu.check();
+    REQUIRE(results.size() == 1);
+    CHECK(results[0].name == "hung-device");
+    CHECK(results[0].needs_reboot);
+    CHECK(results[0].found == "0000:0a:00.0 hangs: cannot use " + device + "/driver: no answer within 10 s");
+    CHECK(results[0].remedy == "reboot this host: nothing else brings the device back");
+  }
+  SECTION("another device hangs, and is the one that is named") {
+    host.bus.add({"0000:18:00.0"});
+    host.host.broken["/sys/bus/pci/devices/0000:18:00.0/driver"] = HostError::Kind::timed_out;
+    const auto results = host.gpu.check();
+    REQUIRE(results.size() == 1);
+    CHECK(results[0].needs_reboot);
+    REQUIRE_THAT(results[0].found, contains("0000:18:00.0 hangs: "));
+  }
+  SECTION("it has fallen off the bus") {
+    host.host.contents[device + "/config"] = "\xff\xff\xff\xff";
+    const auto results = host.gpu.check();
+    REQUIRE(results.size() == 1);
+    CHECK(results[0].needs_reboot);
+    CHECK(results[0].found == "0000:0a:00.0 does not answer: its configuration space reads as all ones");
+  }
+}
+
+TEST_CASE("vfio-bind: persist_bindings is answered honestly") {
+  CheckedHost host;
+  host.spec.host.persist_bindings = true;
+  CHECK(problems(host.gpu.check()) ==
+        "warn persist-bindings: host.persist_bindings is true, but bindings are not yet persisted by this version | "
+        "after a reboot of the host, run `gpuplan apply` again before the VMs start");
+}

@@ -1,0 +1,197 @@
+// vfio-bind and iommu-check on the simulated servers that ship.
+#include <thread>
+
+#include "host/guard/guarded_host.h"
+#include "host/pci/pci.h"
+#include "host/sim/sim_host.h"
+#include "support/temporary_directory.h"
+#include "vfio_bind_rig.h"
+
+using namespace gpuplan;
+using namespace gpuplan::test;
+
+namespace {
+
+const std::vector<std::string> h100_gpus = {"0000:0a:00.0", "0000:18:00.0", "0000:3a:00.0", "0000:43:00.0",
+                                            "0000:87:00.0", "0000:90:00.0", "0000:b9:00.0", "0000:c2:00.0"};
+
+struct SimulatedServer {
+  TemporaryDirectory state;
+  std::unique_ptr<Host> host;
+  Spec spec;
+
+  explicit SimulatedServer(const std::string& name) {
+    Diagnostics diagnostics;
+    host = open_sim_host(std::string(GPUPLAN_SOURCE_DIR) + "/specs/hosts/" + name, state.path(), diagnostics);
+    for (const Diagnostic& item : diagnostics.items()) UNSCOPED_INFO(render(item, false));
+    REQUIRE(host);
+    spec.control_plane.name = "gpu-control-plane";
+    spec.control_plane.resources = {16384, 8, 100, "efi", "none", "auto"};
+    for (const std::string& gpu : h100_gpus) declare_gpu(spec, gpu);
+    spec.gpu_device_ids = {{0x10de, 0x2330}};
+    for (const std::size_t number : {1, 2}) {
+      WorkerSpec worker;
+      worker.key = fmt::format("worker-{}", number);
+      worker.name = "gpu-" + worker.key;
+      for (std::size_t i = 0; i < 4; ++i) worker.gpu_indexes.push_back((number - 1) * 4 + i);
+      worker.resources = {204800, 48, 500, "efi", "none", "auto"};
+      spec.workers.push_back(worker);
+    }
+  }
+  GpuRig gpu(const std::string& address, Host& through) { return {through, spec, address, {}, {}, {}, false, {}}; }
+  GpuRig gpu(const std::string& address) { return gpu(address, *host); }
+  std::string driver(const std::string& address) {
+    return read_pci_function(host->files(), *parse_bdf(address))->driver;
+  }
+  std::vector<CheckResult> host_checks() {
+    const StepKind& kind = shipped_kind("iommu-check");
+    return kind.check(kind.expand(spec).front(), spec, {}, *host);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("sim: the shipped 8-GPU server passes every check of both kinds") {
+  SimulatedServer server("h100-sxm8.yaml");
+  CHECK(problems(server.host_checks()).empty());
+  for (const std::string& address : h100_gpus) CHECK(problems(server.gpu(address).check()).empty());
+  CHECK(check_named(server.host_checks(), "nvswitch").found ==
+        "4 NVSwitches stay with the host, Fabric Manager in shared mode; the GPUs of each worker are one of its partitions");
+}
+
+TEST_CASE("sim: workers whose GPUs are no partition are refused before anything is taken") {
+  SimulatedServer server("h100-sxm8.yaml");
+  std::swap(server.spec.workers[0].gpu_indexes[3], server.spec.workers[1].gpu_indexes[0]);
+  const CheckResult result = check_named(server.host_checks(), "nvswitch");
+  CHECK(result.status == CheckStatus::fail);
+  CHECK(result.found == "gpu-worker-1 gets the GPU modules 1, 5, 6, 7, and no Fabric Manager partition is exactly that");
+  CHECK(result.remedy == "a worker with 4 GPUs can have 0000:87:00.0 0000:90:00.0 0000:b9:00.0 0000:c2:00.0; or "
+                         "0000:0a:00.0 0000:18:00.0 0000:3a:00.0 0000:43:00.0");
+}
+
+TEST_CASE("sim: eight GPUs are bound side by side, applied again, and given back") {
+  SimulatedServer server("h100-sxm8.yaml");
+  std::vector<GpuRig> gpus;
+  for (const std::string& address : h100_gpus) gpus.push_back(server.gpu(address));
+  const auto at_once = [&](const std::function<void(GpuRig&)>& work) {
+    std::vector<std::thread> threads;
+    for (GpuRig& gpu : gpus) threads.emplace_back([&work, &gpu] { work(gpu); });
+    for (std::thread& thread : threads) thread.join();
+  };
+  for (GpuRig& gpu : gpus) gpu.capture();
+  at_once([](GpuRig& gpu) { gpu.apply_captured(); });
+  for (const GpuRig& gpu : gpus) {
+    CHECK(server.driver(gpu.address) == "vfio-pci");
+    CHECK(gpu.plan().action == Action::none);
+    CHECK(problems(gpu.check()).empty());
+  }
+  CHECK(problems(server.host_checks()).empty());  // although nvidia-smi knows no module ids any more
+  CHECK(server.driver("0000:05:00.0") == "nvidia-nvswitch");
+  at_once([](GpuRig& gpu) { gpu.undo(); });
+  for (const std::string& address : h100_gpus) CHECK(server.driver(address) == "nvidia");
+}
+
+TEST_CASE("sim: defect 4: of eight GPUs of one model only the one that is asked for moves") {
+  SimulatedServer server("h100-sxm8.yaml");
+  server.gpu("0000:43:00.0").apply();
+  for (const std::string& address : h100_gpus) {
+    CHECK(server.driver(address) == (address == "0000:43:00.0" ? "vfio-pci" : "nvidia"));
+  }
+}
+
+TEST_CASE("sim: the boot display and a network card are never taken for GPUs") {
+  SimulatedServer server("h100-sxm8.yaml");
+  server.spec.gpus[0].address = *parse_bdf("0000:03:00.0");
+  server.spec.gpu_device_ids.clear();
+  const auto results = server.gpu("0000:03:00.0").check();
+  CHECK(check_named(results, "boot-display").status == CheckStatus::fail);
+  CHECK(check_named(results, "iommu-group").status == CheckStatus::pass);  // only a bridge is in it
+  server.spec.gpus[0].address = *parse_bdf("0000:1f:00.0");
+  CHECK(check_named(server.gpu("0000:1f:00.0").check(), "is-display-class").found ==
+        "0000:1f:00.0 is Ethernet controller (class 0x020000)");
+}
+
+TEST_CASE("sim: on the busy server both held GPUs are named, with what holds them") {
+  SimulatedServer server("busy.yaml");
+  CHECK(problems(server.gpu("0000:3a:00.0").check()) ==
+        "fail in-use: GPU 0000:3a:00.0 is held by python3 (pid 4242, unit training.service) | "
+        "add training.service to host.stop_services, or stop it");
+  CHECK(problems(server.gpu("0000:90:00.0").check()) ==
+        "fail in-use: GPU 0000:90:00.0 is held by nvidia-persiste (pid 1822, unit nvidia-persistenced.service) | "
+        "add nvidia-persistenced.service to host.stop_services, or stop it");
+  CHECK(problems(server.gpu("0000:0a:00.0").check()).empty());
+}
+
+TEST_CASE("sim: a listed service is stopped for its GPU and runs again afterwards, with the GPU open") {
+  SimulatedServer server("busy.yaml");
+  server.spec.host.stop_services = {"nvidia-persistenced"};
+  GpuRig gpu = server.gpu("0000:90:00.0");
+  CHECK(problems(gpu.check()).empty());
+  gpu.apply();
+  CHECK(server.driver("0000:90:00.0") == "vfio-pci");
+  gpu.undo();
+  CHECK(server.driver("0000:90:00.0") == "nvidia");
+  server.spec.host.stop_services.clear();
+  REQUIRE_THAT(problems(server.gpu("0000:90:00.0").check()), contains("held by nvidia-persiste (pid 1822"));
+  CHECK(server.host->files().kind("/run/gpuplan") == FileKind::none);
+}
+
+TEST_CASE("sim: vfio-bind killed at every call is taken back by undo and completed by apply") {
+  std::int64_t calls = 0;
+  {
+    SimulatedServer server("busy.yaml");
+    server.spec.host.stop_services = {"nvidia-persistenced"};
+    GuardedHost guarded(*server.host, {});
+    const auto host = guarded.for_resource("vfio-bind/0000:90:00.0");
+    server.gpu("0000:90:00.0", *host).apply();
+    calls = guarded.mutating_calls();
+  }
+  REQUIRE(calls >= 8);
+  for (std::int64_t call = 1; call <= calls; ++call) {
+    for (const bool completes : {true, false}) {
+      CAPTURE(call, completes);
+      SimulatedServer server("busy.yaml");
+      server.spec.host.stop_services = {"nvidia-persistenced"};
+      std::vector<Fault> faults;  // from that call on nothing works any more
+      for (std::int64_t next = call; next < call + 20; ++next) {
+        Fault fault;
+        fault.call = next;
+        faults.push_back(fault);
+      }
+      GuardedHost guarded(*server.host, faults);
+      const auto host = guarded.for_resource("vfio-bind/0000:90:00.0");
+      GpuRig broken = server.gpu("0000:90:00.0", *host);
+      CHECK_THROWS_AS(broken.apply(), HostError);
+      GpuRig gpu = server.gpu("0000:90:00.0");
+      gpu.owned = true;
+      gpu.change = broken.change;
+      gpu.captured = gpu.origin = broken.origin;
+      if (completes) {
+        gpu.apply();
+        CHECK(gpu.plan().action == Action::none);
+        gpu.withdraw();
+      } else {
+        gpu.undo();
+      }
+      gpu.owned = false;
+      CHECK(gpu.observe().attributes == broken.change.before.attributes);
+      server.spec.host.stop_services.clear();
+      REQUIRE_THAT(problems(gpu.check()), contains("held by nvidia-persiste (pid 1822"));
+      CHECK(server.host->files().kind("/run/gpuplan") == FileKind::none);
+    }
+  }
+}
+
+TEST_CASE("sim: a hang during the unbind asks for a reboot and names the GPU") {
+  SimulatedServer server("h100-sxm8.yaml");
+  Fault fault;
+  fault.effect = FaultEffect::hang;
+  fault.address = "vfio-bind/0000:0a:00.0";
+  GuardedHost guarded(*server.host, {fault});
+  const auto host = guarded.for_resource(fault.address);
+  GpuRig gpu = server.gpu("0000:0a:00.0", *host);
+  const HostError error = host_error_of([&] { gpu.apply(); });
+  CHECK(error.kind() == HostError::Kind::timed_out);
+  REQUIRE_THAT(std::string(error.what()), contains("0000:0a:00.0 hangs: "));
+  REQUIRE_THAT(std::string(error.what()), contains("reboot this host"));
+}

@@ -1,0 +1,125 @@
+#include <cstdlib>
+#include <functional>
+
+#include "digest/digest.h"
+#include "host/interrupt.h"
+#include "host/local/local_host.h"
+#include "support/catch.h"
+#include "support/host_error_of.h"
+#include "support/host_files.h"
+
+using namespace gpuplan;
+
+namespace {
+
+constexpr const char* machine_id = "0123456789abcdef0123456789abcdef";
+
+std::unique_ptr<Host> host_of(const TemporaryDirectory& tree) {
+  LocalHostOptions options;
+  options.root = tree.path();
+  options.child_program = GPUPLAN_FILE_ACCESS_CHILD;
+  options.libvirt_uri = "test:///default";
+  return open_local_host(options);
+}
+
+}  // namespace
+
+TEST_CASE("a machine is told by its machine-id, which does not leak") {
+  const TemporaryDirectory tree;
+  make_file(tree / "etc/machine-id", std::string(machine_id) + "\n");
+  const std::string identity = host_of(tree)->identity();
+  REQUIRE(identity == host_of(tree)->identity());
+  REQUIRE(identity.find(machine_id) == std::string::npos);
+  REQUIRE(identity.substr(0, 8) == "machine-");
+  REQUIRE(identity != "machine-" + sha256_hex(machine_id));  // not the hash that others would make of it
+  make_file(tree / "etc/machine-id", "1123456789abcdef0123456789abcdef\n");
+  REQUIRE(host_of(tree)->identity() != identity);
+}
+
+TEST_CASE("a machine without a machine-id cannot be told from others") {
+  const TemporaryDirectory tree;
+  SECTION("absent") {}
+  SECTION("empty") { make_file(tree / "etc/machine-id", ""); }
+  SECTION("not made yet") { make_file(tree / "etc/machine-id", "uninitialized\n"); }
+  const HostError error = host_error_of([&] { host_of(tree)->identity(); });
+  REQUIRE(error.kind() == HostError::Kind::not_found);
+  REQUIRE(std::string(error.what()) == "cannot tell this machine from others: " + (tree / "etc/machine-id") +
+                                           " does not hold 32 hexadecimal digits; run systemd-machine-id-setup");
+}
+
+TEST_CASE("D-Bus's copy of the machine-id will do") {
+  const TemporaryDirectory tree;
+  make_file(tree / "etc/machine-id", std::string(machine_id) + "\n");
+  const std::string identity = host_of(tree)->identity();
+  std::filesystem::remove(tree / "etc/machine-id");
+  make_file(tree / "var/lib/dbus/machine-id", std::string(machine_id) + "\n");
+  REQUIRE(host_of(tree)->identity() == identity);
+}
+
+TEST_CASE("a machine is described by its name and its system") {
+  const TemporaryDirectory tree;
+  REQUIRE(host_of(tree)->description() == tree.path());
+  make_file(tree / "etc/hostname", "gpu01\n");
+  REQUIRE(host_of(tree)->description() == "gpu01");
+  make_file(tree / "etc/os-release", "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n");
+  REQUIRE(host_of(tree)->description() == "gpu01 (Debian GNU/Linux 12 (bookworm))");
+}
+
+TEST_CASE("what a real host cannot do yet is said with what works instead") {
+  const TemporaryDirectory tree;
+  const auto host = host_of(tree);
+  const auto limitations = host->limitations();
+  REQUIRE(limitations.size() == 4);
+  for (const char* kind : {"vm-define", "k8s-init", "worker-join", "gpu-operator"}) {
+    REQUIRE_THAT(limitations.at(kind), contains("on a real host yet"));
+    REQUIRE_THAT(limitations.at(kind), contains("--host sim:FILE"));
+  }
+  REQUIRE(limitations.at("worker-join") ==
+          "workers cannot join on a real host yet: this version of gpuplan does not log in to the virtual machines of a "
+          "real host; plan and check work in full, iommu-check and vfio-bind can be applied, and everything else can be "
+          "rehearsed with --host sim:FILE");
+}
+
+TEST_CASE("every access to a guest of a real host is unsupported") {
+  const TemporaryDirectory tree;
+  const auto host = host_of(tree);
+  const GuestTarget guest{"gpu-worker-1", "192.168.130.21"};
+  const Command command{{"true"}};
+  Guests& guests = host->guests();
+  const std::vector<std::function<void()>> calls{
+      [&] { guests.answers(guest); },       [&] { guests.query(guest, command); },
+      [&] { guests.get(guest, "/etc/x"); }, [&] { guests.run(guest, command); },
+      [&] { guests.put(guest, "/etc/x", "", 0600); }, [&] { guests.remove(guest, "/etc/x"); }};
+  for (const auto& call : calls) {
+    const HostError error = host_error_of(call);
+    REQUIRE(error.kind() == HostError::Kind::unsupported);
+    REQUIRE(error.subject() == "gpu-worker-1");
+    REQUIRE(std::string(error.what()) ==
+            "cannot reach the guest gpu-worker-1: this version of gpuplan does not log in to the virtual machines of a "
+            "real host");
+  }
+}
+
+TEST_CASE("the clock of a real host is the system's, and an interrupt ends a sleep") {
+  const TemporaryDirectory tree;
+  const auto host = host_of(tree);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  REQUIRE(std::abs(host->clock().now() - std::chrono::duration_cast<std::chrono::seconds>(now).count()) <= 2);
+  const auto begin = std::chrono::steady_clock::now();
+  Interrupt::request(2);
+  host->clock().sleep_for(std::chrono::minutes(5));
+  Interrupt::request(0);
+  REQUIRE(std::chrono::steady_clock::now() - begin < std::chrono::minutes(1));
+}
+
+TEST_CASE("opening a host touches nothing") {
+  LocalHostOptions options;
+  options.libvirt_uri = "qemu+unix:///system?socket=/no/such/socket";
+  options.child_program = "/no/such/child";
+  options.root = "/no/such/root";
+  const auto host = open_local_host(options);
+  REQUIRE(host->description() == "/no/such/root");
+  const HostError error = host_error_of([&] { host->hypervisor().domains(); });
+  REQUIRE(error.kind() == HostError::Kind::unreachable);
+  REQUIRE_THAT(error.what(), contains("is its service running? (systemctl status libvirtd virtqemud)"));
+}

@@ -1,0 +1,60 @@
+#include "describe_spec.h"
+
+#include <fmt/format.h>
+
+namespace gpuplan {
+namespace {
+
+std::string describe_resources(const VmResources& r) {
+  return fmt::format("memory={} cpus={} disk={} firmware={} hugepages={} numa={}", r.memory_mib, r.cpus, r.disk_gib,
+                     r.firmware, r.hugepages, r.numa);
+}
+
+}  // namespace
+
+std::string describe_spec(const Spec& spec) {
+  std::string out = fmt::format("cluster {}\n", spec.cluster);
+  for (const PciId& id : spec.gpu_device_ids) out += fmt::format("device id {}\n", id.to_string());
+  if (spec.gpus_auto) out += "gpus auto\n";
+  for (const GpuSpec& gpu : spec.gpus) {
+    out += fmt::format("gpu {} audio {} at {}:{}\n", gpu.address.to_string(),
+                       gpu.audio ? gpu.audio->to_string() : "none", gpu.where.line, gpu.where.column);
+  }
+  const ControlPlaneSpec& control = spec.control_plane;
+  out +=
+      fmt::format("control plane {} {} {}\n", control.name, control.address, describe_resources(control.resources));
+  for (const WorkerSpec& worker : spec.workers) {
+    out += fmt::format("worker {} {} {} gpus [{}] {} at {}:{}\n", worker.key, worker.name, worker.address,
+                       fmt::join(worker.gpu_indexes, ", "), describe_resources(worker.resources), worker.where.line,
+                       worker.where.column);
+  }
+  const HostSpec& host = spec.host;
+  out += fmt::format("host {} {} stop [{}] reserve {} persist {}\n", host.libvirt_uri, host.accel,
+                     fmt::join(host.stop_services, ", "), host.memory_reserve_mib, host.persist_bindings);
+  const NetworkSpec& network = spec.network;
+  out += fmt::format("network {} {} bridge '{}' {}\n", network.name, network.mode, network.bridge, network.cidr);
+  for (const auto& [who, address] : network.addresses) out += fmt::format("explicit address {} {}\n", who, address);
+  out += fmt::format("image url '{}' path '{}' sha256 '{}'\n", spec.image.url, spec.image.path, spec.image.sha256);
+  out += fmt::format("storage {} {}\n", spec.storage.pool, spec.storage.path);
+  out += fmt::format("kubernetes {} pods {} services {} cni {}\n", spec.kubernetes.version, spec.kubernetes.pod_cidr,
+                     spec.kubernetes.service_cidr, spec.kubernetes.cni);
+  out += fmt::format("gpu operator {} version '{}' driver {} values {}\n", spec.gpu_operator.enabled,
+                     spec.gpu_operator.version, spec.gpu_operator.driver, spec.gpu_operator.values_json);
+  const Timeouts& t = spec.timeouts;
+  out += fmt::format("timeouts {} {} {} {} {} {}\n", t.guest_boot, t.ssh, t.kubeadm, t.node_ready, t.operator_ready,
+                     t.unbind);
+  out += fmt::format("on failure {} verify {}\n", spec.on_failure, spec.verify);
+  for (const auto& [kind, node] : spec.extensions) {
+    out += fmt::format("extension {}: {} at {}:{}\n", kind, describe(node.kind()), node.where().line,
+                       node.where().column);
+  }
+  return out;
+}
+
+std::string render_all(const Diagnostics& diagnostics) {
+  std::string out;
+  for (const Diagnostic& diagnostic : diagnostics.items()) out += render(diagnostic, false);
+  return out;
+}
+
+}  // namespace gpuplan

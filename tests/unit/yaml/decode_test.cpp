@@ -1,0 +1,176 @@
+#include "yaml/decode.h"
+
+#include "support/catch.h"
+#include "yaml/parse.h"
+
+namespace gpuplan {
+namespace {
+
+YamlNode parse(const std::string& text) {
+  Diagnostics diagnostics;
+  YamlNode node = parse_yaml(std::make_shared<SourceFile>(SourceFile{"f.yaml", text}), diagnostics);
+  REQUIRE_FALSE(diagnostics.has_errors());
+  return node;
+}
+
+std::string texts(const Diagnostics& diagnostics) {
+  std::string out;
+  for (const Diagnostic& diagnostic : diagnostics.items()) {
+    out += diagnostic.where->to_string() + " " + diagnostic.summary;
+    if (!diagnostic.remedy.empty()) out += " | " + diagnostic.remedy;
+    out += "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("whole numbers are decimal, plain and in range") {
+  Diagnostics diagnostics;
+  CHECK(decode_int(parse("0"), "x", diagnostics) == 0);
+  CHECK(decode_int(parse("-5"), "x", diagnostics) == -5);
+  CHECK(decode_int(parse("9223372036854775807"), "x", diagnostics) == 9223372036854775807);
+  CHECK(decode_int(parse("7"), "x", diagnostics, 7, 7) == 7);
+  CHECK(texts(diagnostics).empty());
+  for (const char* text :
+       {"+1", "01", "0x10", "1.0", "1e3", "1_000", "--1", "-", "a", "'1'", "[1]", "{}", "~", "'a'"}) {
+    INFO(text);
+    CHECK_FALSE(decode_int(parse(text), "x", diagnostics));
+  }
+  CHECK(diagnostics.error_count() == 14);
+  Diagnostics ranged;
+  CHECK_FALSE(decode_int(parse("8"), "x", ranged, 1, 7));
+  CHECK_FALSE(decode_int(parse("0"), "x", ranged, 1));
+  CHECK_FALSE(decode_int(parse("9223372036854775808"), "x", ranged));
+  CHECK_FALSE(decode_int(parse("'5'"), "x", ranged));
+  CHECK_FALSE(decode_int(parse("[5]"), "x", ranged));
+  CHECK(texts(ranged) ==
+        "f.yaml:1:1 x must be 1 to 7, not \"8\"\n"
+        "f.yaml:1:1 x must be at least 1, not \"0\"\n"
+        "f.yaml:1:1 x must be a whole number of at most 64 bits, not \"9223372036854775808\"\n"
+        "f.yaml:1:1 x must be a whole number, not \"5\" | write it without quotes\n"
+        "f.yaml:1:1 x must be a whole number, not a list\n");
+}
+
+TEST_CASE("true and false are the only booleans") {
+  Diagnostics diagnostics;
+  CHECK(decode_bool(parse("true"), "x", diagnostics) == true);
+  CHECK(decode_bool(parse("FALSE"), "x", diagnostics) == false);
+  CHECK(texts(diagnostics).empty());
+  for (const char* text : {"yes", "on", "1", "'true'", "[]", "~", "tRue"}) {
+    INFO(text);
+    CHECK_FALSE(decode_bool(parse(text), "x", diagnostics));
+  }
+  CHECK(diagnostics.error_count() == 7);
+}
+
+TEST_CASE("durations have a unit") {
+  Diagnostics diagnostics;
+  CHECK(decode_duration(parse("90s"), "x", diagnostics) == 90);
+  CHECK(decode_duration(parse("15m"), "x", diagnostics) == 900);
+  CHECK(decode_duration(parse("'2h'"), "x", diagnostics) == 7200);
+  CHECK(decode_duration(parse("0s"), "x", diagnostics) == 0);
+  CHECK(texts(diagnostics).empty());
+  for (const char* text :
+       {"90", "s", "1d", "1.5h", "-1s", "1 m", "1M", "", "[1s]", "99999999999999999999s", "277778h"}) {
+    INFO(text);
+    CHECK_FALSE(decode_duration(parse(text), "x", diagnostics));
+  }
+  CHECK(diagnostics.error_count() == 11);
+  CHECK_THAT(texts(diagnostics),
+             contains("x must be a duration such as 90s, 15m or 2h, not \"90\" | add the unit: 90s"));
+}
+
+TEST_CASE("texts are any scalar, lists of texts lists of such") {
+  Diagnostics diagnostics;
+  CHECK(decode_string(parse("1.30"), "x", diagnostics) == "1.30");
+  CHECK(decode_string(parse("''"), "x", diagnostics) == "");
+  CHECK(decode_string_list(parse("[a, 1, 'b c']"), "x", diagnostics) == std::vector<std::string>{"a", "1", "b c"});
+  CHECK(decode_string_list(parse("[]"), "x", diagnostics)->empty());
+  CHECK(texts(diagnostics).empty());
+  CHECK_FALSE(decode_string(parse("[a]"), "x", diagnostics));
+  CHECK_FALSE(decode_string(parse("~"), "x", diagnostics));
+  CHECK_FALSE(decode_string_list(parse("a"), "x", diagnostics));
+  CHECK_FALSE(decode_string_list(parse("[a, [b], ~]"), "x", diagnostics));
+  CHECK(texts(diagnostics) ==
+        "f.yaml:1:1 x must be a text, not a list\n"
+        "f.yaml:1:1 x must be a text, not nothing\n"
+        "f.yaml:1:1 x must be a list of texts, not \"a\" | write [\"a\"]\n"
+        "f.yaml:1:5 x[1] must be a text, not a list\n"
+        "f.yaml:1:10 x[2] must be a text, not nothing\n");
+}
+
+TEST_CASE("a mapping is read key by key, and what is left over is unknown") {
+  Diagnostics diagnostics;
+  MappingDecoder decoder(
+      parse("name: n\non: true\ncount: 3\nwait: 2m\nlist: [a]\nmode: nat\nempty:\nmoode: x\nzzz: 1\n"), "s",
+      diagnostics);
+  REQUIRE(decoder.valid());
+  std::string name, mode, untouched = "before";
+  bool on = false;
+  std::int64_t count = 0, wait = 0;
+  std::vector<std::string> list;
+  decoder.string("name", name);
+  decoder.boolean("on", on);
+  decoder.integer("count", count, 1, 5);
+  decoder.duration("wait", wait);
+  decoder.string_list("list", list);
+  decoder.choice("mode", mode, {"nat", "bridge"});
+  decoder.string("empty", untouched);
+  decoder.string("absent", untouched);
+  CHECK(decoder.node("empty") == nullptr);
+  CHECK(decoder.node("mode")->text() == "nat");
+  CHECK(decoder.path("mode") == "s.mode");
+  decoder.finish();
+  CHECK(name == "n");
+  CHECK(on);
+  CHECK(count == 3);
+  CHECK(wait == 120);
+  CHECK(list == std::vector<std::string>{"a"});
+  CHECK(mode == "nat");
+  CHECK(untouched == "before");
+  CHECK(texts(diagnostics) ==
+        "f.yaml:8:1 unknown key \"moode\" in s | did you mean \"mode\"?\n"
+        "f.yaml:9:1 unknown key \"zzz\" in s | known keys here: absent, count, empty, list, mode, name, on, wait\n");
+}
+
+TEST_CASE("wrong members leave their target as it is") {
+  Diagnostics diagnostics;
+  MappingDecoder decoder(parse("a: [1]\nb: 9\nc: brigde\nD: 1\n"), "", diagnostics);
+  std::string text = "before", choice = "nat";
+  std::int64_t number = 2;
+  decoder.string("a", text);
+  decoder.integer("b", number, 1, 5);
+  decoder.choice("c", choice, {"nat", "bridge", "none"});
+  decoder.node("d");
+  decoder.finish();
+  CHECK(text == "before");
+  CHECK(number == 2);
+  CHECK(choice == "nat");
+  CHECK(texts(diagnostics) ==
+        "f.yaml:1:4 a must be a text, not a list\n"
+        "f.yaml:2:4 b must be 1 to 5, not \"9\"\n"
+        "f.yaml:3:4 c must be nat, bridge or none, not \"brigde\" | did you mean \"bridge\"?\n"
+        "f.yaml:4:1 unknown key \"D\" | did you mean \"d\"?\n");
+}
+
+TEST_CASE("a mapping of another type is one error") {
+  Diagnostics diagnostics;
+  MappingDecoder wrong(parse("[a]"), "s", diagnostics);
+  CHECK_FALSE(wrong.valid());
+  CHECK(wrong.node("a") == nullptr);
+  wrong.finish();
+  MappingDecoder absent(YamlNode(), "t", diagnostics);
+  CHECK(absent.valid());
+  absent.finish();
+  CHECK(texts(diagnostics) == "f.yaml:1:1 s must be a mapping, not a list\n");
+}
+
+TEST_CASE("quoted texts in messages have a bounded length and whole characters") {
+  CHECK(quote("a") == "\"a\"");
+  CHECK(quote(std::string(60, 'a')) == "\"" + std::string(60, 'a') + "\"");
+  CHECK(quote(std::string(61, 'a')) == "\"" + std::string(60, 'a') + "…\"");
+  CHECK(quote(std::string(59, 'a') + "€€") == "\"" + std::string(59, 'a') + "…\"");
+}
+
+}  // namespace gpuplan
