@@ -52,7 +52,7 @@ void Interrupt::sleep_for(std::chrono::milliseconds duration) {
   struct pollfd wait {wake_pipe[0], POLLIN, 0};
   const auto deadline = std::chrono::steady_clock::now() + duration;
   while (!requested()) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return;
     poll(&wait, 1, static_cast<int>(left.count()));
   }

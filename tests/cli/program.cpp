@@ -1,7 +1,5 @@
 #include "program.h"
 
-#include <fcntl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -12,6 +10,7 @@
 #include <sstream>
 
 #include "support/catch.h"
+#include "support/run_program.h"
 
 namespace cli {
 namespace {
@@ -27,17 +26,6 @@ void replace_all(std::string& text, const std::string& what, const std::string& 
 std::string machine_name() {
   std::array<char, 256> name{};
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
-
-void redirect(const std::string& path, int flags, int descriptor) {
-  const int opened = open(path.c_str(), flags, 0600);
-  if (opened < 0 || dup2(opened, descriptor) < 0) _exit(126);
-}
-
-int wait_for(pid_t child) {
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 std::string transcript(const Place& place, const Result& result) {
@@ -79,24 +67,9 @@ std::string Place::write(const std::string& name, const std::string& content) co
 Result Place::run(const std::vector<std::string>& words) const {
   const std::string out = directory_ + "/stdout";
   const std::string err = directory_ + "/stderr";
-  const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    redirect("/dev/null", O_RDONLY, STDIN_FILENO);
-    redirect(out, O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
-    redirect(err, O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
-    if (chdir(GPUPLAN_SOURCE_DIR) != 0) _exit(126);
-    setenv("GPUPLAN_STATE_DIR", state_dir().c_str(), 1);
-    unsetenv("NO_COLOR");
-    std::vector<char*> argv = {const_cast<char*>(GPUPLAN_PROGRAM)};
-    for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-    argv.push_back(nullptr);
-    execv(GPUPLAN_PROGRAM, argv.data());
-    _exit(127);
-  }
   Result result;
   result.words = words;
-  result.exit_code = wait_for(child);
+  result.exit_code = run_program(words, state_dir(), out, err);
   result.out = read_file(out);
   result.err = read_file(err);
   return result;

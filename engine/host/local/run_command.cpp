@@ -18,6 +18,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <type_traits>
 
 #include "host/local/descriptor.h"
 
@@ -194,9 +195,11 @@ class Running {
     process::environment environment = clean_environment();
     std::error_code error;
     Containment containment(report.write_end.get());
+    // Boost's global `limit_handles` keeps the list of the call being made in itself, unguarded: commands
+    // started side by side corrupt it. Each call has one of its own.
+    const std::remove_cv_t<decltype(process::limit_handles)> limit_handles;
     process::child child(process::exe = program, process::args = arguments, environment, process::std_in < in.get(),
-                         process::std_out > out.get(), process::std_err > err.get(), process::limit_handles,
-                         containment, error);
+                         process::std_out > out.get(), process::std_err > err.get(), limit_handles, containment, error);
     if (error) cannot_start(command, error.value());
     pid_ = child.id();
     child.detach();  // from here on its end is awaited without Boost, which would take over SIGCHLD

@@ -20,6 +20,7 @@ std::int64_t VirtualClock::now() { return milliseconds() / 1000; }
 
 void VirtualClock::sleep_for(std::chrono::milliseconds duration) {
   if (duration.count() <= 0) return;
+  has_slept_ = true;
   if (speed_ == 0) {
     // Also when interrupted: it costs nothing, and who waits for a deadline must reach it.
     const std::lock_guard<std::mutex> lock(mutex_);

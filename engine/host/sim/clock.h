@@ -18,6 +18,7 @@ class VirtualClock : public Clock {
 
   std::int64_t now() override;
   void sleep_for(std::chrono::milliseconds duration) override;
+  bool has_slept() const { return has_slept_; }
   // Never backwards: a model written by another process may be ahead of this clock.
   void move_to(std::int64_t time);
 
@@ -26,6 +27,7 @@ class VirtualClock : public Clock {
 
   const std::int64_t speed_;
   const std::chrono::steady_clock::time_point opened_;
+  std::atomic<bool> has_slept_{false};
   std::mutex mutex_;
   std::int64_t base_ms_;   // virtual time when opened, and what was slept at speed 0
 };

@@ -6,8 +6,9 @@ Simulation::Simulation(std::unique_ptr<Store> store, Model model)
     : store_(std::move(store)), model_(std::move(model)), clock_(model_.time, model_.clock_speed) {}
 
 Simulation::~Simulation() {
-  // Time that has passed since the last change belongs to the model: a shutdown may have ended.
-  if (!store_->changes_begun()) return;
+  // Time that has passed since the last change, or was waited for, belongs to the model: a shutdown
+  // may have ended. A process that only looked leaves no trace.
+  if (!store_->changes_begun() && !clock_.has_slept()) return;
   try {
     begin_change();
     store_->save(model_);
