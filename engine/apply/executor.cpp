@@ -57,7 +57,7 @@ class Execution {
     run_ = journal_.begin_run(record, plan_);
     events_.run_started(run_, plan_.stages.size());
     std::vector<Task> tasks;
-    for (const PlannedStage& stage : plan_.stages) tasks.push_back({stage.after, stage.commit_phase});
+    for (const PlannedStage& stage : plan_.stages) tasks.push_back({stage.after, phase_of(stage)});
     run_tasks(tasks, options.parallelism, [] { return !Interrupt::requested(); },
               [this](std::size_t stage) { return run_stage(stage); });
     return finish();
@@ -112,7 +112,7 @@ class Execution {
       if (made_new_.count(container) > 0 || withdrawn_.count(container) > 0) return;
     }
     const Observation now = kind.observe(resource, prior(change.address), host_.reader());
-    const std::string moved = describe_move(change.before, now);
+    const std::string moved = describe_move(kind.schema(), change.before, now);
     if (moved.empty()) return;
     throw HostError(HostError::Kind::refused, change.address.to_string(),
                     fmt::format("the host has changed since this was planned: {}; nothing was done to it; "

@@ -29,7 +29,6 @@ struct RunOutcome {
   std::int64_t run = 0;
   RunStatus status = RunStatus::succeeded;
   bool commit_begun = false;
-  bool needs_reboot = false;
   std::vector<ResourceOutcome> resources;  // in plan order, one per change
 };
 

@@ -13,6 +13,7 @@
 #include "apply/stage_failure.h"
 #include "apply/task_graph.h"
 #include "plan/parallel.h"
+#include "plugin/change_json.h"
 
 namespace gpuplan {
 namespace {
@@ -43,7 +44,7 @@ class Undoing {
     events_.run_started(outcome_.run.run, plan_.steps.size());
     undo_what_has_no_steps();
     std::vector<Task> tasks;
-    for (const RollbackPlan::Step& step : plan_.steps) tasks.push_back({step.after, false});
+    for (const RollbackPlan::Step& step : plan_.steps) tasks.push_back({step.after, 0});
     const std::vector<TaskEnd> ends = run_tasks(tasks, options.parallelism, [] { return !Interrupt::requested(); },
                                                 [this](std::size_t step) { return undo_step(step); });
     conclude(ends, options);
@@ -184,6 +185,11 @@ class Undoing {
     outcome_.differences.insert(outcome_.differences.end(), found.begin(), found.end());
   }
 
+  // The journal has fingerprints in place of secrets.
+  static bool same(const AttributeSchema& schema, const Value& then, const Value& now) {
+    return schema.sensitive ? stored_secret(then) == stored_secret(now) : then == now;
+  }
+
   static std::vector<RollbackDifference> differences(const Change& change, const StepKind& kind, const Observation& now) {
     std::vector<RollbackDifference> out;
     const Observation& before = change.before;
@@ -194,8 +200,12 @@ class Undoing {
     for (const AttributeSchema& schema : kind.schema()) {
       const Value* then = before.attributes.find(schema.name);
       const Value* found = now.attributes.find(schema.name);
-      if (schema.sensitive || (then == nullptr && found == nullptr)) continue;
-      if (then != nullptr && found != nullptr && *then == *found) continue;
+      if (then == nullptr && found == nullptr) continue;
+      if (then != nullptr && found != nullptr && same(schema, *then, *found)) continue;
+      if (schema.sensitive) {
+        out.push_back({change.address, schema.name, "(sensitive)", "(sensitive)"});
+        continue;
+      }
       out.push_back({change.address, schema.name, then == nullptr ? "(none)" : to_text(*then),
                      found == nullptr ? "(none)" : to_text(*found)});
     }

@@ -56,13 +56,14 @@ std::string refuse_later_runs(Journal& journal, const std::vector<RunRecord>& al
   return {};
 }
 
-std::string refuse_run(const RunRecord& run, const std::string& host_identity, const std::string& cluster_command) {
+std::string refuse_run(const RunRecord& run, const std::string& host_identity) {
   if (run.host_identity != host_identity) {
     return fmt::format("run {} was made on another host ({}); undo it there", run.id, run.host_description);
   }
   if (run.commit_begun) {
     return fmt::format("run {} has begun to do what cannot be undone (`gpuplan show {}` says what); it can only be "
-                       "completed: run `{}`", run.id, run.id, cluster_command);
+                       "completed: run `gpuplan {}{}{}` again", run.id, run.id, run.command,
+                       run.spec_name.empty() ? "" : " ", run.spec_name);
   }
   return {};
 }
@@ -114,7 +115,7 @@ RollbackPlan plan_rollback(Journal& journal, std::optional<std::int64_t> run, co
   const std::vector<RunRecord> chain = select_runs(all, run, plan);
   if (!plan.refusal.empty()) return plan;
   for (const RunRecord& record : chain) {
-    plan.refusal = refuse_run(record, host_identity, record.argv);
+    plan.refusal = refuse_run(record, host_identity);
     if (!plan.refusal.empty()) return plan;
   }
   if (run) plan.refusal = refuse_later_runs(journal, all, *run);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "plan/contained_call.h"
+#include "plan/schema_check.h"
 
 namespace gpuplan {
 
@@ -11,11 +12,15 @@ StageFailure describe_failure(const std::exception_ptr& thrown, std::string_view
   return {problem->summary, problem->why};
 }
 
-std::string describe_move(const Observation& then, const Observation& now) {
+std::string describe_move(const Schema& schema, const Observation& then, const Observation& now) {
   if (then.exists != now.exists) return now.exists ? "it exists now" : "it does not exist any more";
   std::string out;
   const auto add = [&](const std::string& name, const Value* before, const Value* after) {
     if (!out.empty()) out += ", ";
+    if (is_sensitive(schema, name)) {
+      out += fmt::format("`{}` differs", name);
+      return;
+    }
     out += fmt::format("`{}` was {} and is {} now", name, before == nullptr ? "(none)" : to_text(*before),
                        after == nullptr ? "(none)" : to_text(*after));
   };

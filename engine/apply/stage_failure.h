@@ -17,7 +17,8 @@ struct StageFailure {
 // Words for anything a plugin call threw. `entry_point` is the function of the step kind.
 StageFailure describe_failure(const std::exception_ptr& thrown, std::string_view kind, std::string_view entry_point);
 
-// How `now` differs from `then` ("`driver` was nvidia and is vfio-pci now"); empty if it does not.
-std::string describe_move(const Observation& then, const Observation& now);
+// How `now` differs from `then` ("`driver` was nvidia and is vfio-pci now"); empty if it does not. Of
+// attributes that `schema` calls sensitive only the name is told.
+std::string describe_move(const Schema& schema, const Observation& then, const Observation& now);
 
 }  // namespace gpuplan

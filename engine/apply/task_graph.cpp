@@ -20,12 +20,13 @@ class TaskRun {
     for (std::size_t i = 0; i < tasks_.size(); ++i) {
       waiting_for_[i] = tasks_[i].after.size();
       for (const std::size_t before : tasks_[i].after) dependents_[before].push_back(i);
-      if (!tasks_[i].last_phase) ++first_phase_left_;
+      if (left_in_phase_.size() <= tasks_[i].phase) left_in_phase_.resize(tasks_[i].phase + 1);
+      ++left_in_phase_[tasks_[i].phase];
     }
     for (std::size_t i = 0; i < tasks_.size(); ++i) {
       if (waiting_for_[i] == 0) make_ready(i);
     }
-    open_last_phase();
+    open_phases();
   }
 
   std::vector<TaskEnd> run(std::size_t parallelism) {
@@ -74,21 +75,21 @@ class TaskRun {
     for (const std::size_t next : dependents_[task]) {
       if (--waiting_for_[next] == 0) make_ready(next);
     }
-    if (!tasks_[task].last_phase) {
-      --first_phase_left_;
-      open_last_phase();
-    }
+    --left_in_phase_[tasks_[task].phase];
+    open_phases();
   }
 
   void make_ready(std::size_t task) {
-    if (tasks_[task].last_phase && first_phase_left_ > 0) held_back_.push_back(task);
+    if (tasks_[task].phase > open_phase_) held_back_.push_back(task);
     else ready_.push(task);
   }
 
-  void open_last_phase() {
-    if (first_phase_left_ > 0) return;
-    for (const std::size_t task : held_back_) ready_.push(task);
-    held_back_.clear();
+  void open_phases() {
+    while (open_phase_ < left_in_phase_.size() && left_in_phase_[open_phase_] == 0) ++open_phase_;
+    const auto still_closed = [this](std::size_t task) { return tasks_[task].phase > open_phase_; };
+    const auto open = std::stable_partition(held_back_.begin(), held_back_.end(), still_closed);
+    for (auto task = open; task != held_back_.end(); ++task) ready_.push(*task);
+    held_back_.erase(open, held_back_.end());
   }
 
   const std::vector<Task>& tasks_;
@@ -97,7 +98,8 @@ class TaskRun {
   std::vector<TaskEnd> ends_;
   std::vector<std::size_t> waiting_for_;
   std::vector<std::vector<std::size_t>> dependents_;
-  std::size_t first_phase_left_ = 0;
+  std::vector<std::size_t> left_in_phase_;
+  std::size_t open_phase_ = 0;
   std::vector<std::size_t> held_back_;
   std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>> ready_;
   std::size_t running_ = 0;

@@ -9,7 +9,7 @@ namespace gpuplan {
 
 struct Task {
   std::vector<std::size_t> after;  // indexes of tasks that must be done before
-  bool last_phase = false;         // starts only when every task that is not of the last phase is done
+  std::size_t phase = 0;           // starts only when every task of a lower phase is done
 };
 
 enum class TaskEnd {

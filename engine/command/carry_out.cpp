@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <iostream>
+#include <map>
 
 #include "command/exit_codes.h"
 #include "command/failure.h"
@@ -11,6 +12,7 @@
 #include "host/interrupt.h"
 #include "plan/print_json.h"
 #include "plan/print_text.h"
+#include "plan/planner.h"
 
 namespace gpuplan::command {
 namespace {
@@ -65,7 +67,6 @@ std::string again(const Session& session) {
 std::string next_step(const Session& session, const RunOutcome& outcome, const std::string& command) {
   const std::string rollback = session.suggest("rollback --cluster " + session.cluster);
   if (outcome.status == RunStatus::succeeded) {
-    if (outcome.needs_reboot) return fmt::format("reboot the server, then run `{}` again.", again(session));
     if (command == "destroy") return "nothing; the server is free.";
     return fmt::format("`{}` shows what was made; `{}` takes it back.", session.suggest("status"),
                        session.suggest("destroy --cluster " + session.cluster));
@@ -77,7 +78,6 @@ std::string next_step(const Session& session, const RunOutcome& outcome, const s
   if (outcome.status == RunStatus::interrupted) {
     return fmt::format("`{}` goes on with the run, `{}` undoes it.", again(session), rollback);
   }
-  if (outcome.needs_reboot) return fmt::format("reboot the server, then run `{}` again, or `{}`.", again(session), rollback);
   return fmt::format("mend the cause and run `{}` again to go on, or undo the run with `{}`.", again(session), rollback);
 }
 
@@ -125,6 +125,51 @@ void roll_back_at_once(Session& session, const Spec& spec, Ending& ending) {
                     : "look at the differences; `" + session.suggest("plan --explain SPEC") + "` shows where values are read.";
 }
 
+// What the host cannot do is refused before anything is changed, not when its turn comes.
+void refuse_what_is_impossible(Session& session, const Plan& plan) {
+  const std::map<std::string, std::string> limitations = session.host.host->limitations();
+  for (const Change& change : plan.changes) {
+    const auto found = limitations.find(std::string(change.address.kind()));
+    if (change.action == Action::none || found == limitations.end()) continue;
+    throw Failure(exit_nothing_changed,
+                  fmt::format("{} cannot be changed on {}", change.address.to_string(), session.host.host->description()),
+                  found->second, "nothing was changed; rehearse the whole run with --host sim:FILE");
+  }
+}
+
+// `verify: true`: everything is observed once more, and must be as the spec declares it.
+void verify(Session& session, const Spec& spec, Ending& ending) {
+  const PlanningResult result =
+      plan_apply(spec, session.kinds, session.owned(), *session.host.host, session.planner_options());
+  session.console.show(result.diagnostics.items());
+  std::size_t right = 0;
+  for (ResourceOutcome& resource : ending.resources) {
+    const Change* left = nullptr;
+    if (result.plan) {
+      for (const Change& change : result.plan->changes) {
+        if (change.address == resource.address && change.action != Action::none) left = &change;
+      }
+    }
+    if (result.plan && left == nullptr) ++right;
+    else if (left != nullptr) resource.error = fmt::format("not as declared: {}", fmt::join(left->reasons, "; "));
+  }
+  ending.verified = fmt::format("{} of {} resources are as declared.", right, ending.resources.size());
+  if (right == ending.resources.size()) return;
+  ending.status = to_string(RunStatus::failed);
+  ending.exit_code = exit_step_failed;
+  ending.headline += ", but the server is not as declared";
+  ending.next = fmt::format("`{}` shows what is different and why.", session.suggest("plan --explain " + spec.file->name));
+}
+
+// A rehearsal whose fault never struck proves nothing; silence would look like a pass.
+void warn_of_unstruck_faults(Session& session) {
+  for (const std::string& fault : session.guarded->unstruck_faults()) {
+    session.console.show({{Severity::warning, fmt::format("the fault at {} never struck", fault),
+                           "this run had no such call, or no step of that address",
+                           "`" + session.suggest("show") + "` lists the steps of the run", {}, {}}});
+  }
+}
+
 int end_without_changes(Session& session, const Plan& plan) {
   if (!session.console.json()) {
     session.console.out() << fmt::format("No changes. Cluster {} is as {} declares it.\n", plan.cluster, plan.spec_name);
@@ -166,6 +211,7 @@ int carry_out(Session& session, const Plan& plan, const Spec& spec, const std::s
   const std::optional<RunRecord> unfinished = session.unfinished_run();
   if (!plan.has_changes() && !unfinished) return end_without_changes(session, plan);
   show(session, plan);
+  refuse_what_is_impossible(session, plan);
   if (plan.has_changes()) {
     confirm(session, fmt::format("\n{} these changes on {}?", command == "destroy" ? "Destroy with" : "Make",
                                  printable(plan.host_description)));
@@ -183,9 +229,13 @@ int carry_out(Session& session, const Plan& plan, const Spec& spec, const std::s
     });
   });
   Ending ending = ending_of(session, outcome, command);
+  if (outcome.status == RunStatus::succeeded && plan.purpose == PlanPurpose::apply && spec.verify) {
+    verify(session, spec, ending);
+  }
   if (outcome.status == RunStatus::failed && spec.on_failure == "rollback" && !outcome.commit_begun) {
     roll_back_at_once(session, spec, ending);
   }
+  warn_of_unstruck_faults(session);
   print_ending(session.console, ending);
   return ending.exit_code;
 }

@@ -17,6 +17,7 @@ int run_check(Session& session) {
   session.load_plugins();
   session.open_host(spec.host.libvirt_uri);
   session.read_journal();
+  session.require_same_host();
   session.resolve(spec);
   const PlanningResult result =
       check_host(spec, session.kinds, session.owned(), *session.host.host, session.planner_options());

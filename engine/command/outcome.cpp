@@ -62,6 +62,7 @@ void print_text(std::ostream& out, const Ending& ending) {
   out << '\n' << ending.headline;
   if (!ending.resources.empty()) out << ": " << count_states(ending.resources);
   out << ".\n" << list_unfinished(ending.resources);
+  if (!ending.verified.empty()) out << ending.verified << '\n';
   if (ending.rollback) {
     out << verification_sentence(*ending.rollback) << '\n';
     for (const RollbackDifference& item : ending.rollback->differences) {
@@ -82,14 +83,13 @@ int interrupted_exit_code() {
 
 int exit_code_for(const RunOutcome& outcome) {
   if (outcome.status == RunStatus::interrupted || outcome.status == RunStatus::running) return interrupted_exit_code();
-  if (outcome.needs_reboot) return exit_reboot_required;
   return outcome.status == RunStatus::failed ? exit_step_failed : exit_done;
 }
 
 int exit_code_for(const RollbackOutcome& outcome) {
   const int run = exit_code_for(outcome.run);
-  if (run != exit_done) return run;
-  return outcome.differences.empty() ? exit_done : exit_differences_left;
+  if (run != exit_done && run != exit_step_failed) return run;
+  return run == exit_done && outcome.differences.empty() ? exit_done : exit_differences_left;
 }
 
 std::string count_states(const std::vector<ResourceOutcome>& resources) {

@@ -126,6 +126,7 @@ void Session::open_host(const std::string& libvirt_uri) {
 void Session::resolve(Spec& spec) {
   Diagnostics diagnostics;
   resolve_gpus(spec, *host.host, diagnostics);
+  keep_addresses(spec, owned(), diagnostics);
   show_or_fail(console, diagnostics);
 }
 

@@ -10,6 +10,11 @@ std::string_view to_string(PlanPurpose purpose) {
   return purpose == PlanPurpose::destroy ? "destroy" : "apply";
 }
 
+std::size_t phase_of(const PlannedStage& stage) {
+  if (stage.stage == Stage::commit) return 2;
+  return stage.commit_phase ? 1 : 0;
+}
+
 bool Plan::has_changes() const {
   return std::any_of(changes.begin(), changes.end(), [](const Change& change) { return change.action != Action::none; });
 }

@@ -20,6 +20,10 @@ struct PlannedStage {
   std::vector<std::size_t> after;   // indexes into Plan::stages, direct predecessors only, ascending
 };
 
+// 0: what rollback can restore; 1: the commit phase; 2: its commit stages, so that a disk is deleted
+// only when nothing else is left to fail. A phase starts when the one before it is done.
+std::size_t phase_of(const PlannedStage& stage);
+
 enum class PlanPurpose { apply, destroy };
 std::string_view to_string(PlanPurpose purpose);
 

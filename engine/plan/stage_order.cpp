@@ -225,7 +225,8 @@ class StageGraph {
 
   std::vector<PlannedStage> in_final_order(const Dag& dag) const {
     std::vector<std::size_t> order = dag.order();
-    std::stable_partition(order.begin(), order.end(), [&](std::size_t node) { return !stages_[node].commit_phase; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return phase_of(stages_[a]) < phase_of(stages_[b]); });
     std::vector<std::size_t> place(stages_.size(), none);
     for (std::size_t i = 0; i < order.size(); ++i) place[order[i]] = i;
     std::vector<PlannedStage> out;

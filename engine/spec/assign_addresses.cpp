@@ -138,6 +138,7 @@ void assign_addresses(MappingDecoder& addresses, const Ipv4Range& range,
   for (WorkerSpec& worker : spec.workers) {
     if (is_given(worker.key) || number_of(worker.key)) continue;
     worker.address = book.take_lowest(worker.key, worker.where);
+    worker.address_is_free_choice = true;
   }
 }
 

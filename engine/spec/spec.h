@@ -39,6 +39,7 @@ struct WorkerSpec {
   std::string key;                       // as written: "worker-1"
   std::string name;                      // node, VM and domain: "gpu-worker-1"
   std::string address;                   // IPv4 in network.cidr
+  bool address_is_free_choice = false;   // neither declared nor derived from a number in the name
   std::vector<std::size_t> gpu_indexes;  // into Spec::gpus
   VmResources resources;
   SourceLocation where;

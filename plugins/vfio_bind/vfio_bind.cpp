@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <set>
+
 #include <algorithm>
 
 #include "checks.h"
@@ -51,7 +53,10 @@ class VfioBind : public StepKind {
 
   std::vector<Resource> expand(const Spec& spec) const override {
     std::vector<Resource> resources;
-    for (const GpuSpec& gpu : spec.gpus) {
+    std::set<std::size_t> used;  // a GPU that no worker uses stays with the host
+    for (const WorkerSpec& worker : spec.workers) used.insert(worker.gpu_indexes.begin(), worker.gpu_indexes.end());
+    for (const std::size_t index : used) {
+      const GpuSpec& gpu = spec.gpus.at(index);
       Resource resource;
       resource.address = Address(kind_name, gpu.address.to_string());
       resource.declared.set("driver", std::string("vfio-pci"));

@@ -171,10 +171,9 @@ std::vector<CheckResult> VmDefine::check(const Resource& resource, const Spec& s
     }
   }
   if (limitation != limitations.end()) {
-    findings.fail("vm-define",
-                  fmt::format("{} would have to be changed, and that is not possible on this host: {}", vm.name,
-                              limitation->second),
-                  host.description(), "use --host sim:FILE to rehearse");
+    findings.add(CheckStatus::warn, "vm-define",
+                 fmt::format("{} can be planned but not changed on this host: {}", vm.name, limitation->second),
+                 host.description(), "use --host sim:FILE to rehearse");
   }
   return findings.results;
 }

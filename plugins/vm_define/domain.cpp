@@ -73,7 +73,7 @@ void stop_guest(const std::string& name, const std::string& owner, Host& host, S
                        [&] { return !is_on(host, name); });
   } catch (const HostError& error) {
     if (error.kind() != HostError::Kind::timed_out) throw;
-    context.log(fmt::format("{} did not shut down within {} s: its plug is pulled", name, shutdown_limit.count()));
+    context.progress(fmt::format("{} did not shut down within {} s: its plug is pulled", name, shutdown_limit.count()));
     host.hypervisor().kill_domain(name);
   }
 }

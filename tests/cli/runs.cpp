@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <sstream>
 
 #include "json/json.h"
@@ -33,6 +34,25 @@ std::vector<Json> events_of(const cli::Result& result) {
 std::string next_to_last_line(const std::string& text) {
   const std::size_t end = text.rfind('\n', text.size() - 2);
   return text.substr(end + 1);
+}
+
+// The simulated server as it is now.
+std::string current_model(const cli::Place& place) {
+  for (const auto& entry : std::filesystem::directory_iterator(place.state_dir() + "/sim")) {
+    if (entry.path().extension() == ".yaml") return cli::read_file(entry.path());
+  }
+  return {};
+}
+
+// The lines of a model that say which files the guests have, and what is in them.
+std::vector<std::string> guest_files(const std::string& model) {
+  std::vector<std::string> out;
+  std::istringstream lines(model);
+  for (std::string line; std::getline(lines, line);) {
+    const bool is_file = line.find("\"/etc/") != std::string::npos || line.find("\"/root/") != std::string::npos;
+    if (is_file || line.find("\"content\":") != std::string::npos) out.push_back(line);
+  }
+  return out;
 }
 
 constexpr const char* failing_step = "vfio-bind/0000:3a:00.0:fail";
@@ -66,6 +86,42 @@ TEST_CASE("apply makes what the spec declares, and then has nothing to do") {
   place.expect_golden("show", place.run({"show"}));
   CHECK(place.run({"show", "7"}).exit_code == 1);
   place.expect_golden("show-no-such-run", place.run({"show", "7"}));
+}
+
+TEST_CASE("defect 10: re-running appends to files every time … a second run leaves every file of every guest as it is") {
+  const cli::Place place;
+  REQUIRE(place.run_sim({"apply", cli::h100_spec, "--yes"}).exit_code == 0);
+  const std::string model = current_model(place);
+  // Run through the steps once more, not just past them: the operator's change makes the run a real one.
+  const std::string edited = place.write(
+      "edited.yaml", cli::read_file(std::string(GPUPLAN_SOURCE_DIR) + "/" + cli::h100_spec) +
+                         "\ngpu_operator: {values: {daemonsets: {labels: {a: b}}}}\n");
+  REQUIRE(place.run_sim({"apply", edited, "--yes"}).exit_code == 0);
+  REQUIRE(place.run_sim({"apply", cli::h100_spec, "--yes"}).exit_code == 0);
+  CHECK(guest_files(model).size() > 10);
+  CHECK(guest_files(current_model(place)) == guest_files(model));
+}
+
+TEST_CASE("removing a worker gives its GPUs back and leaves the others alone") {
+  const cli::Place place;
+  REQUIRE(place.run_sim({"apply", cli::h100_spec, "--yes"}).exit_code == 0);
+  std::string spec = cli::read_file(std::string(GPUPLAN_SOURCE_DIR) + "/" + cli::h100_spec);
+  const std::size_t line = spec.find("  worker-2: [4, 5, 6, 7]");
+  REQUIRE(line != std::string::npos);
+  spec.erase(line, spec.find('\n', line) + 1 - line);
+  const std::string smaller = place.write("smaller.yaml", spec);
+  const Json plan = parse_json(place.run_sim({"plan", smaller, "--json"}).out, "plan --json");
+  CHECK(plan.at("summary").at("remove") == 6);
+  CHECK(plan.at("summary").at("none") == 10);
+  REQUIRE(place.run_sim({"apply", smaller, "--yes"}).exit_code == 0);
+  CHECK(place.run_sim({"plan", smaller, "--detailed-exitcode"}).exit_code == 0);
+}
+
+TEST_CASE("a fault that never struck is told") {
+  const cli::Place place;
+  const cli::Result result = place.run_sim({"apply", cli::h100_spec, "--yes", "--fault", "vm-define/nobody:fail"});
+  CHECK(result.exit_code == 0);
+  CHECK_THAT(result.err, contains("the fault at vm-define/nobody never struck"));
 }
 
 TEST_CASE("state is kept for its user alone") {

@@ -16,7 +16,7 @@ struct CheckedHost {
 
   explicit CheckedHost(const MemoryFunction& function = {address}) {
     bus.add(function);
-    declare_gpu(spec, address);
+    declare_used_gpu(spec, address);
   }
   CheckResult check(const std::string& name) const { return check_named(gpu.check(), name); }
 
@@ -86,7 +86,7 @@ TEST_CASE("defect 5: the rest of the IOMMU group is looked at") {
   SECTION("another GPU of the spec, for the same worker and for another") {
     host.bus.add({"0000:0b:00.0"});
     CHECK(host.check("iommu-group").status == CheckStatus::fail);
-    declare_gpu(host.spec, "0000:0b:00.0");
+    declare_used_gpu(host.spec, "0000:0b:00.0");
     host.spec.workers.resize(2);
     host.spec.workers[0].name = "gpu-worker-1";
     host.spec.workers[0].gpu_indexes = {0, 1};

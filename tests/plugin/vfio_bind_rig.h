@@ -100,6 +100,13 @@ struct GpuRig {
 
 inline void declare_gpu(Spec& spec, const std::string& address) { spec.gpus.push_back({*parse_bdf(address), {}, {}}); }
 
+// A GPU of the one worker.
+inline void declare_used_gpu(Spec& spec, const std::string& address) {
+  spec.workers.resize(1);
+  spec.workers[0].gpu_indexes.push_back(spec.gpus.size());
+  declare_gpu(spec, address);
+}
+
 // The one GPU of BoundHost.
 namespace one_gpu {
 
@@ -117,12 +124,12 @@ struct BoundHost {
 
   BoundHost() {
     bus.add({address});
-    declare_gpu(spec, address);
+    declare_used_gpu(spec, address);
   }
   void add_audio() { bus.add({audio, "0x10de", "0x22ba", "0x040300", "snd_hda_intel"}); }
   GpuRig second() {
     bus.add({"0000:18:00.0"});
-    declare_gpu(spec, "0000:18:00.0");
+    declare_used_gpu(spec, "0000:18:00.0");
     return {host, spec, "0000:18:00.0", {}, {}, {}, false, {}};
   }
   // nvidia-persistenced holds GPUs while it runs.

@@ -113,7 +113,7 @@ TEST_CASE("vfio-bind leaves alone what was on vfio-pci before") {
   MemoryFunction function{"0000:18:00.0"};
   function.driver = "vfio-pci";
   host.bus.add(function);
-  declare_gpu(host.spec, "0000:18:00.0");
+  declare_used_gpu(host.spec, "0000:18:00.0");
   const GpuRig other{host.host, host.spec, "0000:18:00.0", {}, {}, {}, false, {}};
   CHECK(other.plan().action == Action::none);
 }

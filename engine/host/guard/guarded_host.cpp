@@ -44,6 +44,18 @@ void GuardedHost::before_call(const std::string& address, const Call& call) {
   }
 }
 
+std::vector<std::string> GuardedHost::unstruck_faults() const {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < faults_.size(); ++i) {
+    if (struck_[i]) continue;
+    const Fault& fault = faults_[i];
+    if (fault.call > 0) out.push_back(fmt::format("call:{}", fault.call));
+    else if (fault.journal_write > 0) out.push_back(fmt::format("journal:{}", fault.journal_write));
+    else out.push_back(fault.address);
+  }
+  return out;
+}
+
 bool GuardedHost::claim(std::size_t fault) { return !struck_[fault].exchange(true); }
 
 void GuardedHost::strike(FaultEffect effect, const Call& call) {

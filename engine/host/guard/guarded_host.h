@@ -44,6 +44,8 @@ class GuardedHost {
   // Called when a stage has ended: a fault on its address that met no mutating call strikes now.
   void stage_ends(const std::string& address);
   HostReader& reader() { return host_; }
+  // Faults that found no place to strike, as they were written.
+  std::vector<std::string> unstruck_faults() const;
   std::int64_t mutating_calls() const { return calls_.load(); }
   // To be called before each journal write; matches Journal::WriteHook. A fault that fails or hangs
   // throws HostError, which the journal words as its own.

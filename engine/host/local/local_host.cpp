@@ -113,8 +113,7 @@ std::string LocalHost::description() {
 
 std::map<std::string, std::string> LocalHost::limitations() {
   constexpr const char* instead =
-      "plan and check work in full, iommu-check and vfio-bind can be applied, and everything "
-      "else can be rehearsed with --host sim:FILE";
+      "plan and check work in full, and a whole run can be rehearsed with --host sim:FILE";
   const auto words = [&](const std::string& what) { return fmt::format("{} on a real host yet: {}; {}", what, no_guests_yet, instead); };
   return {{"vm-define", words("virtual machines cannot be made")},
           {"k8s-init", words("Kubernetes cannot be set up")},

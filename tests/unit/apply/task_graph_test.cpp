@@ -39,7 +39,7 @@ TEST_CASE("tasks run after what they wait for, whatever the parallelism") {
 }
 
 TEST_CASE("a failed task stops what waits for it, not its neighbours") {
-  const std::vector<Task> tasks = {{{}, false}, {{0}, false}, {{1}, false}, {{}, false}};
+  const std::vector<Task> tasks = {{{}, 0}, {{0}, 0}, {{1}, 0}, {{}, 0}};
   const auto ends = run_tasks(tasks, 2, always, [](std::size_t i) { return i == 0 ? TaskEnd::failed : TaskEnd::done; });
   CHECK(ends == std::vector<TaskEnd>{TaskEnd::failed, TaskEnd::not_started, TaskEnd::not_started, TaskEnd::done});
 }
@@ -47,7 +47,7 @@ TEST_CASE("a failed task stops what waits for it, not its neighbours") {
 TEST_CASE("the last phase waits for everything else, and does not begin after a failure") {
   std::mutex mutex;
   std::vector<std::size_t> order;
-  const std::vector<Task> tasks = {{{}, true}, {{}, false}, {{1}, false}};
+  const std::vector<Task> tasks = {{{}, 1}, {{}, 0}, {{1}, 0}};
   const auto record = [&](std::size_t i) {
     const std::lock_guard<std::mutex> lock(mutex);
     order.push_back(i);
@@ -64,13 +64,13 @@ TEST_CASE("the last phase waits for everything else, and does not begin after a 
 
 TEST_CASE("nothing new starts once starting is forbidden") {
   std::atomic<int> started{0};
-  const std::vector<Task> tasks = {{{}, false}, {{0}, false}};
+  const std::vector<Task> tasks = {{{}, 0}, {{0}, 0}};
   const auto ends = run_tasks(tasks, 4, [&] { return started == 0; }, [&](std::size_t) { ++started; return TaskEnd::done; });
   CHECK(ends == std::vector<TaskEnd>{TaskEnd::done, TaskEnd::not_started});
 }
 
 TEST_CASE("an exception of a task comes out when nothing runs any more") {
-  const std::vector<Task> tasks = {{{}, false}, {{0}, false}};
+  const std::vector<Task> tasks = {{{}, 0}, {{0}, 0}};
   std::atomic<int> runs{0};
   CHECK_THROWS_AS(run_tasks(tasks, 3, always, [&](std::size_t) -> TaskEnd { ++runs; throw std::runtime_error("boom"); }),
                   std::runtime_error);

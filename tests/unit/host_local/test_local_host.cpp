@@ -76,8 +76,7 @@ TEST_CASE("what a real host cannot do yet is said with what works instead") {
   }
   REQUIRE(limitations.at("worker-join") ==
           "workers cannot join on a real host yet: this version of gpuplan does not log in to the virtual machines of a "
-          "real host; plan and check work in full, iommu-check and vfio-bind can be applied, and everything else can be "
-          "rehearsed with --host sim:FILE");
+          "real host; plan and check work in full, and a whole run can be rehearsed with --host sim:FILE");
 }
 
 TEST_CASE("every access to a guest of a real host is unsupported") {

@@ -178,6 +178,23 @@ TEST_CASE("loader: root loads nothing from where others can write") {
       "and mode with `chown root` and `chmod go-w`");
 }
 
+TEST_CASE("loader: a sticky directory may lie above root's own, but may not hold modules") {
+  if (geteuid() != 0) return;
+  const TempDirectory directory;
+  const std::string inner = directory.path() + "/mine";
+  std::filesystem::create_directory(inner);
+  chmod(inner.c_str(), 0755);
+  std::filesystem::copy(module_path("good"), inner + "/good.so");
+  std::filesystem::copy(module_path("good"), directory.path() + "/good.so");
+  chmod(directory.path().c_str(), 01777);
+  CHECK(place_problem(inner + "/good.so").empty());
+  CHECK(place_problem(inner).empty());
+  CHECK(place_problem(directory.path() + "/good.so") == directory.path() + " can be written by others than root (mode 1777)");
+  CHECK(place_problem(directory.path()) == directory.path() + " can be written by others than root (mode 1777)");
+  chmod(directory.path().c_str(), 0777);
+  CHECK(place_problem(inner) == directory.path() + " can be written by others than root (mode 0777)");
+}
+
 TEST_CASE("loader: root follows a symlink before it judges the place") {
   if (geteuid() != 0 || !place_problem(fixtures).empty()) return;
   const TempDirectory directory;
