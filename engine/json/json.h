@@ -6,6 +6,9 @@
 #include <string>
 #include <string_view>
 
+// Compiled once, in json.cpp: it is the costliest template that most files use.
+extern template class nlohmann::basic_json<>;
+
 namespace gpuplan {
 
 // Objects keep their keys sorted, so that equal values print equal text.
