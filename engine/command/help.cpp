@@ -43,6 +43,7 @@ constexpr std::string_view exit_codes =
     "    2   changes are pending (plan --detailed-exitcode only)\n"
     "    3   a step failed; `gpuplan rollback` undoes what is left of the run\n"
     "    4   another run is working on the cluster\n"
+    "    5   a saved plan is stale\n"
     "    6   the server must be rebooted first\n"
     "    7   rollback left differences\n"
     "   64   bad flags\n"

@@ -7,11 +7,12 @@ namespace gpuplan::command {
 const std::vector<Flag>& all_flags() {
   static const std::vector<Flag> flags = {
       {"host", "HOST", "the server: local, or sim:FILE for a simulated one (default: local)", true},
-      {"state-dir", "DIR", "where journals and simulated servers are kept (default: $GPUPLAN_STATE_DIR)", true},
+      {"state-dir", "DIR", "where journals and simulated servers are kept (default: $GPUPLAN_STATE_DIR,\n"
+                            "else /var/lib/gpuplan for root, $XDG_STATE_HOME/gpuplan for others)", true},
       {"cluster", "NAME", "the cluster, for verbs without SPEC (default: the only one there is)", true},
       {"plugin-path", "DIR", "load step kinds from DIR too; may be repeated", true},
       {"parallelism", "N", "at most N things at a time (default: 10)", true},
-      {"json", "", "print JSON for programs", true},
+      {"json", "", "print JSON for programs; apply, rollback and destroy print one object per line", true},
       {"color", "WHEN", "auto, always or never (default: auto; NO_COLOR means never)", true},
       {"log-level", "LEVEL", "debug, info, warning or error, on stderr (default: warning)", true},
       {"help", "", "show this help", true},

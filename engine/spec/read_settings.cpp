@@ -9,10 +9,6 @@
 namespace gpuplan {
 namespace {
 
-// Ubuntu 24.04 LTS. "current" is a moving target by intention: it has the security updates.
-constexpr std::string_view default_image =
-    "https://cloud-images.ubuntu.com/noble/current/noble-server-cloudimg-amd64.img";
-
 bool starts_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
 
 // An absolute path without "." or ".." parts, blanks at the ends or control characters.
@@ -86,7 +82,7 @@ void read_image(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics) 
     diagnostics.warning(url->where(), "image.url without image.sha256: whatever is there will be booted",
                         "add sha256: with what sha256sum prints for the image");
   }
-  if (url == nullptr && path == nullptr) spec.image.url = default_image;
+  if (url == nullptr && path != nullptr) spec.image.url.clear();
   image.finish();
 }
 

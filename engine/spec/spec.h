@@ -68,7 +68,8 @@ struct NetworkSpec {
 };
 
 struct ImageSpec {
-  std::string url;     // empty when path is given
+  // Empty when path is given. Ubuntu 24.04 LTS; "current" moves by intention: it has the security updates.
+  std::string url = "https://cloud-images.ubuntu.com/noble/current/noble-server-cloudimg-amd64.img";
   std::string path;    // empty when url is used
   std::string sha256;  // 64 hexadecimal digits, or empty
 };

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <sstream>
 
 #include "host_subject.h"
@@ -66,9 +65,6 @@ CpuFacts read_cpu(FileReader& files) {
     } else if (line.rfind("flags", 0) == 0) {
       facts.has_virtualization = has_word(value, "vmx") || has_word(value, "svm");
       facts.is_guest = has_word(value, "hypervisor");
-    } else if (line.rfind("address sizes", 0) == 0) {
-      const std::size_t digits = std::min(value.size(), value.find_first_of("0123456789"));
-      std::from_chars(value.data() + digits, value.data() + value.size(), facts.physical_bits);
     }
   }
   return facts;

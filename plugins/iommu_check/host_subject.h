@@ -39,7 +39,6 @@ struct CpuFacts {
   bool is_amd = false;
   bool has_virtualization = false;  // vmx or svm
   bool is_guest = false;            // runs under a hypervisor
-  int physical_bits = 0;            // 0: unknown
 };
 CpuFacts read_cpu(FileReader& files);
 
@@ -59,8 +58,6 @@ CheckResult check_iommu_groups(const HostSubject& subject);
 CheckResult check_interrupt_remapping(const HostSubject& subject);
 CheckResult check_unsafe_interrupts(const HostSubject& subject);
 CheckResult check_vfio_modules(const HostSubject& subject);
-// check_address_width.cpp
-CheckResult check_address_width(const HostSubject& subject);
 // check_nvswitch.cpp
 CheckResult check_nvswitch(const HostSubject& subject);
 // checks_of_memory.cpp: demanded only if there are VMs, like those below.

@@ -50,7 +50,6 @@ class IommuCheck : public StepKind {
       add(results, "interrupt-remapping", subject, check_interrupt_remapping);
       add(results, "unsafe-interrupts", subject, check_unsafe_interrupts);
       add(results, "vfio-modules", subject, check_vfio_modules);
-      add(results, "address-width", subject, check_address_width);
       add(results, "nvswitch", subject, check_nvswitch);
     }
     return results;

@@ -1,8 +1,6 @@
 #include <fmt/format.h>
 
 #include <bit>
-#include <charconv>
-#include <sstream>
 
 #include "checks.h"
 #include "host/xml/domain_xml.h"
@@ -11,8 +9,6 @@
 
 namespace gpuplan::vm_define {
 namespace {
-
-constexpr const char* route_table = "/proc/net/route";
 
 std::optional<Ipv4Range> range_of(const NetworkDefinition& network) {
   const auto address = parse_ipv4(network.address);
@@ -54,55 +50,6 @@ void check_existing_network(const NetworkState& state, const Vm& vm, const Spec&
   }
 }
 
-// One line of the kernel's table: numbers are hexadecimal in the byte order of the machine (x86: reversed).
-std::optional<Ipv4Range> parse_route(const std::string& line, std::string& interface) {
-  std::istringstream words(line);
-  std::string destination, gateway, flags, count, use, metric, mask;
-  if (!(words >> interface >> destination >> gateway >> flags >> count >> use >> metric >> mask)) return std::nullopt;
-  const auto number = [](const std::string& text) -> std::optional<std::uint32_t> {
-    std::uint32_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return __builtin_bswap32(value);
-  };
-  const auto base = number(destination);
-  const auto bits = number(mask);
-  if (!base || !bits || *bits == 0) return std::nullopt;  // the default route collides with nothing
-  Ipv4Range range;
-  range.base = *base;
-  range.prefix = std::popcount(*bits);
-  return range;
-}
-
-void check_new_range(const Ipv4Range& wanted, const Vm& vm, HostReader& host, Findings& findings) {
-  const std::size_t before = findings.results.size();
-  const std::string remedy = "declare another `network.cidr`";
-  for (const NetworkState& state : host.hypervisor().networks()) {
-    const auto definition = definition_of(state);
-    const auto range = definition ? range_of(*definition) : std::nullopt;
-    if (state.name == vm.network || !range || !range->overlaps(wanted)) continue;
-    findings.fail(
-        "network-range",
-        fmt::format("{} overlaps {} of libvirt network {}", wanted.to_string(), range->to_string(), state.name),
-        fmt::format("virsh net-dumpxml {}", state.name), remedy);
-  }
-  if (host.files().kind(route_table) != FileKind::none) {
-    std::istringstream table(host.files().read(route_table));
-    std::string line, interface;
-    while (std::getline(table, line)) {
-      const auto range = parse_route(line, interface);
-      if (!range || !range->overlaps(wanted)) continue;
-      findings.fail("network-range",
-                    fmt::format("{} overlaps the host's route to {} over {}", wanted.to_string(), range->to_string(),
-                                interface),
-                    route_table, remedy);
-    }
-  }
-  if (findings.results.size() == before) {
-    findings.pass("network-range", fmt::format("{} is free", wanted.to_string()), route_table);
-  }
-}
-
 void check_network(const Vm& vm, const Spec& spec, HostReader& host, Findings& findings) {
   if (const auto bridge = bridge_in(vm.network)) {
     const std::string path = fmt::format("/sys/class/net/{}/bridge", *bridge);
@@ -115,11 +62,7 @@ void check_network(const Vm& vm, const Spec& spec, HostReader& host, Findings& f
     return;
   }
   const auto existing = host.hypervisor().network(vm.network);
-  if (existing) {
-    check_existing_network(*existing, vm, spec, findings);
-  } else if (const auto wanted = parse_ipv4_range(spec.network.cidr)) {
-    check_new_range(*wanted, vm, host, findings);
-  }
+  if (existing) check_existing_network(*existing, vm, spec, findings);
 }
 
 std::int64_t gib_still_to_make(const Spec& spec, HostReader& host) {

@@ -63,9 +63,7 @@ std::string mac_for(const std::string& cluster, const std::string& name) {
 }
 
 std::string image_volume(const ImageSpec& image) {
-  const std::string source = !image.path.empty() ? image.path
-                             : image.url.empty() ? std::string(default_image_url)
-                                                 : image.url;
+  const std::string& source = image.path.empty() ? image.url : image.path;
   return fmt::format("{}{}-{}.img", image_prefix, stem_of(source),
                      sha256_hex(source + "\n" + image.sha256).substr(0, 12));
 }

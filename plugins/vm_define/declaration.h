@@ -13,8 +13,6 @@
 namespace gpuplan::vm_define {
 
 inline constexpr std::int64_t bytes_per_gib = 1LL << 30;
-inline constexpr std::string_view default_image_url =
-    "https://cloud-images.ubuntu.com/noble/current/noble-server-cloudimg-amd64.img";
 
 // The declared attributes of one resource, typed.
 struct Vm {

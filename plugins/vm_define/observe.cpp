@@ -127,7 +127,6 @@ Json VmDefine::capture(const Change& change, HostReader& host) const {
     captured["running"] = domain->runs();
     captured["autostart"] = domain->state.autostart;
     captured["answered"] = domain->runs() && host.guests().answers(GuestTarget{vm.name, old_address});
-    captured["old_disk"] = domain->disk();
   }
   captured["missing_directories"] = missing_directories(host.files(), vm.pool_path);
 

@@ -39,11 +39,8 @@ std::string ensure_image(const Vm& vm, const Spec& spec, Host& host, StepContext
   auto image = host.hypervisor().volume(vm.pool, vm.image);
   if (!image) {
     const ImageSpec& source = spec.image;
-    const std::string url = source.path.empty() && source.url.empty() ? std::string(default_image_url) : source.url;
-    const std::string from = source.path.empty() ? url : source.path;
-    context.progress(fmt::format("fetching {}", from));
-    host.hypervisor().fetch_image(vm.pool, vm.image, source.path.empty() ? url : "", source.path, source.sha256,
-                                  image_limit);
+    context.progress(fmt::format("fetching {}", source.path.empty() ? source.url : source.path));
+    host.hypervisor().fetch_image(vm.pool, vm.image, source.url, source.path, source.sha256, image_limit);
     image = host.hypervisor().volume(vm.pool, vm.image);
   }
   if (!image) {

@@ -179,27 +179,6 @@ TEST_CASE("an existing network is used if it fits, and refused if not") {
   }
 }
 
-TEST_CASE("a new range must be free") {
-  Rig rig;
-  SECTION("of other libvirt networks") {
-    add_network(rig, "default", "192.168.130.1", "", true);
-    CHECK(failures(rig, "gpu-control-plane") ==
-          std::vector<std::string>{
-              "network-range: 192.168.130.0/24 overlaps 192.168.130.0/24 of libvirt network default; "
-              "declare another `network.cidr`"});
-  }
-  SECTION("of the host's routes") {
-    rig.host.file_system.content["/proc/net/route"] =
-        "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
-        "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
-        "eth1\t0000A8C0\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n";
-    CHECK(failures(rig, "gpu-control-plane") ==
-          std::vector<std::string>{
-              "network-range: 192.168.130.0/24 overlaps the host's route to 192.168.0.0/16 over eth1; "
-              "declare another `network.cidr`"});
-  }
-}
-
 TEST_CASE("a bridge must be there, and is then used") {
   Rig rig;
   rig.spec.network.mode = "bridge";
