@@ -33,12 +33,12 @@ Json summary_to_json(const PlanSummary& summary) {
           {"replace", summary.replace}, {"remove", summary.remove}, {"irreversible", summary.irreversible}};
 }
 
-std::string_view word_for(CheckStatus status) {
+std::string_view json_word(CheckStatus status) {
   if (status == CheckStatus::pass) return "pass";
   return status == CheckStatus::warn ? "warn" : "fail";
 }
 
-std::string_view word_for(Severity severity) {
+std::string_view json_word(Severity severity) {
   if (severity == Severity::note) return "note";
   return severity == Severity::warning ? "warning" : "error";
 }
@@ -76,7 +76,7 @@ Json checks_to_json(const std::vector<CheckResult>& checks) {
   Json out = Json::array();
   for (const CheckResult& check : checks) {
     Json item = {{"name", check.name},           {"address", check.address.to_string()},
-                 {"status", word_for(check.status)}, {"found", check.found},
+                 {"status", json_word(check.status)}, {"found", check.found},
                  {"read_from", check.read_from}, {"remedy", check.remedy},
                  {"needs_reboot", check.needs_reboot}};
     if (check.where) item["where"] = location_to_json(*check.where);
@@ -86,7 +86,7 @@ Json checks_to_json(const std::vector<CheckResult>& checks) {
 }
 
 Json diagnostic_to_json(const Diagnostic& diagnostic) {
-  Json item = {{"severity", word_for(diagnostic.severity)}, {"summary", diagnostic.summary}};
+  Json item = {{"severity", json_word(diagnostic.severity)}, {"summary", diagnostic.summary}};
   if (!diagnostic.why.empty()) item["why"] = diagnostic.why;
   if (!diagnostic.remedy.empty()) item["remedy"] = diagnostic.remedy;
   if (!diagnostic.address.empty()) item["address"] = diagnostic.address;

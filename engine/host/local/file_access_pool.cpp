@@ -98,7 +98,7 @@ void wait_until_ready(const Descriptor& pipe, short events, SteadyTime deadline)
   }
 }
 
-std::string verb_of(FileOperation operation) { return operation == FileOperation::write ? "write" : "read"; }
+std::string word_of(FileOperation operation) { return operation == FileOperation::write ? "write" : "read"; }
 
 }  // namespace
 
@@ -195,7 +195,7 @@ bool FileAccessPool::receive(const Child& child, std::string& bytes, std::size_t
 FileAnswer FileAccessPool::ask(const FileRequest& request, milliseconds limit) {
   std::unique_ptr<Child> child = take();
   const auto deadline = steady_clock::now() + limit;
-  const std::string verb = verb_of(request.operation);
+  const std::string verb = word_of(request.operation);
   try {
     std::string bytes;
     if (send(*child, encode(request), deadline) && receive(*child, bytes, frame_header_size, deadline)) {

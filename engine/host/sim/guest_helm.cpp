@@ -186,14 +186,14 @@ CommandResult helm_rollback(GuestCall& call, SimCluster& cluster, const ParsedAr
 
 CommandResult helm_version(GuestCall&, SimCluster&, const ParsedArgv&) { return succeeds("v4.2.2+gsimulated\n"); }
 
-struct Subcommand {
+struct HelmSubcommand {
   bool changes = false;
   std::vector<Flag> flags;
   CommandResult (*run)(GuestCall&, SimCluster&, const ParsedArgv&);
 };
 
-const std::map<std::string, Subcommand>& subcommands() {
-  static const std::map<std::string, Subcommand> all = {
+const std::map<std::string, HelmSubcommand>& helm_subcommands() {
+  static const std::map<std::string, HelmSubcommand> all = {
       {"upgrade",
        {true,
         {{"install", 'i', false},
@@ -223,8 +223,8 @@ CommandResult run_helm(GuestCall& call) {
   while (at < call.argv().size() && call.word(at).rfind('-', 0) == 0)
     at += call.word(at).find('=') == std::string::npos ? 2 : 1;
   const std::string name = call.word(at);
-  const auto subcommand = subcommands().find(name);
-  if (subcommand == subcommands().end())
+  const auto subcommand = helm_subcommands().find(name);
+  if (subcommand == helm_subcommands().end())
     return helm_fails(fmt::format("unknown command \"{}\" for \"helm\"\nRun 'helm --help' for usage.", name));
   std::vector<Flag> flags = subcommand->second.flags;
   flags.insert(flags.end(), global.begin(), global.end());

@@ -120,13 +120,13 @@ CommandResult kubectl_get(GuestCall&, SimCluster& cluster, const ParsedArgv& arg
   return print(chosen, names.size() > 1, format);
 }
 
-struct Subcommand {
+struct KubectlSubcommand {
   std::vector<Flag> flags;
   CommandResult (*run)(GuestCall&, SimCluster&, const ParsedArgv&);
 };
 
-const std::map<std::string, Subcommand>& subcommands() {
-  static const std::map<std::string, Subcommand> all = {
+const std::map<std::string, KubectlSubcommand>& kubectl_subcommands() {
+  static const std::map<std::string, KubectlSubcommand> all = {
       {"get",
        {{{"output", 'o'},
          {"raw"},
@@ -171,8 +171,8 @@ std::string find_subcommand(const GuestCall& call) {
 
 CommandResult run_kubectl(GuestCall& call) {
   const std::string name = find_subcommand(call);
-  const auto subcommand = subcommands().find(name);
-  if (subcommand == subcommands().end())
+  const auto subcommand = kubectl_subcommands().find(name);
+  if (subcommand == kubectl_subcommands().end())
     return fails(1, fmt::format("error: unknown command \"{}\" for \"kubectl\"", name));
   std::vector<Flag> flags = subcommand->second.flags;
   flags.insert(flags.end(), global_flags().begin(), global_flags().end());
