@@ -36,6 +36,7 @@ void decode_machine(MappingDecoder& document, Model& model, Diagnostics& diagnos
     cpu.choice("vendor", model.cpu.vendor, {"GenuineIntel", "AuthenticAMD"});
     cpu.string("model", model.cpu.model);
     cpu.boolean("virtualization", model.cpu.virtualization);
+    cpu.boolean("hypervisor", model.cpu.hypervisor);
     cpu.integer("physical_bits", model.cpu.physical_bits, 32, 57);
     cpu.integer("virtual_bits", model.cpu.virtual_bits, 32, 64);
   });

@@ -109,6 +109,7 @@ void encode_machine(const Model& model, Json& out) {
                 {"virtualization", model.cpu.virtualization},
                 {"physical_bits", model.cpu.physical_bits},
                 {"virtual_bits", model.cpu.virtual_bits}};
+  put(out["cpu"], "hypervisor", model.cpu.hypervisor);
   out["iommu"] = {{"table", model.iommu.table},
                   {"enabled", model.iommu.enabled},
                   {"interrupt_remapping", model.iommu.interrupt_remapping},

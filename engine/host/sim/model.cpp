@@ -76,8 +76,9 @@ bool module_loaded(const Model& model, const std::string& name) {
 }
 
 std::string module_of_driver(const std::string& driver) {
-  // One module registers the drivers of GPUs and of NVSwitches.
-  return driver == "nvidia-nvswitch" ? "nvidia" : module_name(driver);
+  if (driver == "nvidia-nvswitch") return "nvidia";  // which registers the drivers of GPUs and of NVSwitches
+  if (driver == "nvidia-gpu") return "i2c_nvidia_gpu";
+  return module_name(driver);
 }
 
 bool driver_registered(const Model& model, const std::string& driver) {

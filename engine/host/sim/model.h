@@ -146,6 +146,7 @@ struct Cpu {
   std::string vendor = "GenuineIntel";
   std::string model = "Intel(R) Xeon(R) Platinum 8480C";
   bool virtualization = true;       // vmx or svm, and /dev/kvm
+  bool hypervisor = false;          // it runs under one: the server is itself a virtual machine
   std::int64_t physical_bits = 52;
   std::int64_t virtual_bits = 57;
 };

@@ -24,6 +24,7 @@ std::string cpuinfo(const Model& model) {
   const bool intel = model.cpu.vendor == "GenuineIntel";
   std::string flags = "fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat sse sse2 ht syscall nx pdpe1gb lm";
   if (model.cpu.virtualization) flags += intel ? " vmx" : " svm";
+  if (model.cpu.hypervisor) flags += " hypervisor";
   std::string out;
   for (const auto& [cpu, node] : processors(model)) {
     out += fmt::format(
@@ -49,9 +50,16 @@ std::string meminfo(const Model& model) {
       total_memory_mib(model) * 1024, free, free, pages, free_pages);
 }
 
+// On Intel the kernel remaps interrupts even where it uses the IOMMU for nothing else. Source: Linux
+// drivers/iommu/intel/irq_remapping.c.
+bool remaps_interrupts(const Model& model) {
+  if (!model.iommu.interrupt_remapping || model.iommu.table == "none") return false;
+  return model.iommu.enabled || model.iommu.table == "DMAR";
+}
+
 // Source: Linux Documentation/filesystems/proc.rst; the chip is "IR-PCI-MSI" when remapped.
 std::string interrupts(const Model& model) {
-  const std::string prefix = model.iommu.enabled && model.iommu.interrupt_remapping ? "IR-" : "";
+  const std::string prefix = remaps_interrupts(model) ? "IR-" : "";
   std::string out = "            CPU0\n   8:          0  " + prefix + "IO-APIC    8-edge      rtc0\n";
   int number = 24;
   for (const Device& device : model.devices) {
