@@ -103,6 +103,7 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
   }
   std::string unknown;
   bool all_away = true;
+  bool all_there = true;
   for (const WorkerSpec& worker : subject.spec.workers) {
     Modules wanted;
     for (const std::size_t index : worker.gpu_indexes) {
@@ -113,9 +114,11 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
         wanted.insert(module->second);
         continue;
       }
-      unknown += (unknown.empty() ? "" : ", ") + gpu.to_string();
       const auto function = read_pci_function(subject.host.files(), gpu);
-      all_away = all_away && function && function->driver == "vfio-pci";
+      all_there = all_there && function.has_value();
+      if (!function) continue;
+      unknown += (unknown.empty() ? "" : ", ") + gpu.to_string();
+      all_away = all_away && function->driver == "vfio-pci";
     }
     const bool complete = wanted.size() == worker.gpu_indexes.size();
     if (wanted.empty() || !complete || std::count(partitions.begin(), partitions.end(), wanted) > 0) continue;
@@ -126,6 +129,11 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
                           "worker_gpu_assignment." + worker.key);
   }
   const std::string model = switches + ", Fabric Manager in shared mode";
+  if (!all_there) {
+    return subject.result(name, CheckStatus::warn,
+                          model + "; not compared with its partitions, because GPUs of the spec are not on this host",
+                          "/sys/bus/pci/devices", "see the checks of the GPUs");
+  }
   if (unknown.empty()) {
     return subject.pass(name, model + "; the GPUs of each worker are one of its partitions", "fmpm -l, nvidia-smi -q");
   }

@@ -75,12 +75,21 @@ CheckResult check_interrupt_remapping(const HostSubject& subject) {
   if (has_interrupt_remapping(subject.host.files())) {
     return subject.pass(name, "interrupts are remapped", "/proc/interrupts");
   }
-  return subject.result(name, CheckStatus::fail,
-                        "interrupts are not remapped: no interrupt chip is named IR-…, so a VM could fake the host's "
-                        "interrupts",
-                        "/proc/interrupts",
-                        "switch on VT-d or AMD-Vi with interrupt remapping (x2APIC) in the firmware; take "
-                        "intremap=off out of the kernel command line; reboot");
+  const std::string command_line = subject.read("/proc/cmdline");
+  for (const char* parameter : {"intremap=off", "nointremap"}) {
+    if (!has_parameter(command_line, parameter)) continue;
+    return subject.result(name, CheckStatus::fail,
+                          fmt::format("interrupt remapping is switched off by the kernel parameter {}, so a VM could fake "
+                                      "the host's interrupts", parameter),
+                          "/proc/cmdline", fmt::format("take {} out of the kernel command line and reboot", parameter));
+  }
+  const char* const found =
+      "interrupts are not remapped: no interrupt chip is named IR-…, so a VM could fake the host's interrupts";
+  const bool has_iommu = read_iommu_table(subject.host.files()) != "none" || count_iommu_groups(subject.host.files()) > 0;
+  return subject.result(name, CheckStatus::fail, found, "/proc/interrupts",
+                        has_iommu ? "switch on interrupt remapping (x2APIC) beside VT-d or AMD-Vi in the firmware setup and "
+                                    "reboot; `dmesg | grep -i remapping` says what the kernel missed"
+                                  : "see iommu-firmware: the IOMMU must be there first");
 }
 
 CheckResult check_unsafe_interrupts(const HostSubject& subject) {

@@ -69,8 +69,11 @@ CheckResult check_cpu_virtualization(const HostSubject& subject) {
   const char* const name = "cpu-virtualization";
   const CpuFacts cpu = read_cpu(subject.host.files());
   if (!cpu.has_virtualization) {
+    // Without KVM a VM is a slow try-out; nobody gives it a GPU.
+    const std::string nested = std::string("switch on nested virtualization where this VM is defined") +
+                               (subject.has_gpus() ? "" : ", or set host.accel: tcg");
     const std::string remedy = cpu.is_guest
-                                   ? "switch on nested virtualization where this VM is defined, or set host.accel: tcg"
+                                   ? nested
                                    : fmt::format("switch on {} in the firmware setup",
                                                  cpu.is_intel ? "VT-x" : cpu.is_amd ? "SVM" : "VT-x or SVM");
     return subject.result(name, CheckStatus::fail, "the processor shows neither vmx nor svm", "/proc/cpuinfo", remedy);

@@ -121,6 +121,8 @@ TEST_CASE("iommu-check: processor virtualization") {
   is_result(host.check("cpu-virtualization"), CheckStatus::fail, "the processor shows neither vmx nor svm",
             "switch on SVM in the firmware setup");
   host.host.contents["/proc/cpuinfo"] = "vendor_id : AuthenticAMD\nflags : fpu lm hypervisor\n";
+  CHECK(host.check("cpu-virtualization").remedy == "switch on nested virtualization where this VM is defined");
+  host.spec.gpus.clear();
   CHECK(host.check("cpu-virtualization").remedy ==
         "switch on nested virtualization where this VM is defined, or set host.accel: tcg");
 }
@@ -171,6 +173,12 @@ TEST_CASE("iommu-check: interrupts") {
   CheckedHost host;
   host.host.contents["/proc/interrupts"] = "  24:  0  PCI-MSIX-0000:0a:00.0    0-edge  nvidia\n";
   CHECK(host.check("interrupt-remapping").status == CheckStatus::fail);
+  CHECK_THAT(host.check("interrupt-remapping").remedy, contains("switch on interrupt remapping"));
+  host.host.contents["/proc/cmdline"] = "ro intel_iommu=on intremap=off\n";
+  is_result(host.check("interrupt-remapping"), CheckStatus::fail,
+            "interrupt remapping is switched off by the kernel parameter intremap=off, so a VM could fake the host's "
+            "interrupts",
+            "take intremap=off out of the kernel command line and reboot");
   CHECK(host.check("unsafe-interrupts").status == CheckStatus::pass);
   host.host.contents["/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts"] = "Y\n";
   CHECK(host.check("unsafe-interrupts").found == "vfio_iommu_type1 is loaded with allow_unsafe_interrupts=1");
@@ -280,6 +288,11 @@ TEST_CASE("iommu-check: NVSwitches") {
     is_result(host.check("nvswitch"), CheckStatus::fail,
               "gpu-worker-1 gets the GPU modules 4, and no Fabric Manager partition is exactly that",
               "a worker with 1 GPU can have modules 3");
+    host.spec.gpus[0].address = *parse_bdf("0000:77:00.0");
+    is_result(host.check("nvswitch"), CheckStatus::warn,
+              "1 NVSwitch stays with the host, Fabric Manager in shared mode; not compared with its partitions, because GPUs "
+              "of the spec are not on this host",
+              "see the checks of the GPUs");
     host.host.commands["fmpm -l"].output = "not JSON";
     CHECK(host.check("nvswitch").status == CheckStatus::warn);
   }
