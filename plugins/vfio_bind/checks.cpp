@@ -21,7 +21,7 @@ CheckResult missing(const GpuSubject& subject) {
   std::vector<std::string> names;
   std::string present;
   for (const PciFunction& function : subject.all) {
-    if (!function.is_gpu()) continue;
+    if (!function.is_gpu() || function.boot_display) continue;  // the boot display would be refused next
     names.push_back(function.address.to_string());
     present += fmt::format("{}{} ({})", present.empty() ? "" : ", ", names.back(), function.id.to_string());
   }

@@ -135,6 +135,15 @@ CheckResult check_reset(const GpuSubject& subject) {
     return subject.pass("reset-method", fmt::format("{}", fmt::join(subject.gpu.reset_methods, ", ")),
                         path(subject, "reset_method"));
   }
+  // The kernel resets no single function of a card by its bus; vfio does so with all of them in one VM.
+  if (subject.functions.size() > 1) {
+    return subject.result("reset-method", CheckStatus::warn,
+                          fmt::format("{} cannot be reset by itself, only together with its card's other functions",
+                                      subject.address.to_string()),
+                          path(subject, "reset_method"),
+                          "try a reboot of the VM before relying on it: if the GPU does not come back, it has no reset "
+                          "that works");
+  }
   return subject.result("reset-method", CheckStatus::fail,
                         fmt::format("{} has no reset method", subject.address.to_string()),
                         path(subject, "reset_method"),

@@ -67,6 +67,31 @@ CheckResult held(const GpuSubject& subject, const PciFunction& function, const D
   return subject.result("in-use", CheckStatus::fail, found, from, remedy);
 }
 
+// "0000:02:00.0 (Ethernet controller, driver i40e, interface enp2s0f0)"
+std::string describe_with_interfaces(const GpuSubject& subject, const PciFunction& function) {
+  std::string text = describe(function);
+  const std::string directory = sysfs_device(function.address) + "/net";
+  if (subject.host.files().kind(directory) == FileKind::none) return text;
+  for (const std::string& interface : subject.host.files().list(directory)) {
+    text.insert(text.size() - 1, ", interface " + interface);
+  }
+  return text;
+}
+
+CheckResult group_in_use(const GpuSubject& subject, int group, const std::vector<PciFunction>& others) {
+  std::string found, gpus;
+  for (const PciFunction& other : others) {
+    found += (found.empty() ? "" : ", ") + describe_with_interfaces(subject, other);
+    if (other.is_gpu()) gpus += (gpus.empty() ? "" : ", ") + other.address.to_string();
+  }
+  const std::string list_them =
+      gpus.empty() ? "" : fmt::format("list {} in `gpus` and give it to the same worker, or ", gpus);
+  return subject.result("iommu-group", CheckStatus::fail, fmt::format("IOMMU group {} also holds {}", group, found),
+                        fmt::format("/sys/kernel/iommu_groups/{}/devices", group),
+                        fmt::format("a group can only be given away as a whole: {}switch on ACS in the firmware or move "
+                                    "the card to another slot", list_them));
+}
+
 }  // namespace
 
 CheckResult check_group(const GpuSubject& subject) {
@@ -80,6 +105,7 @@ CheckResult check_group(const GpuSubject& subject) {
   const int group = *subject.gpu.iommu_group;
   const std::string from = fmt::format("/sys/kernel/iommu_groups/{}/devices", group);
   const WorkerSpec* worker = worker_of(subject.spec, subject.address);
+  std::vector<PciFunction> in_use;
   for (const Bdf& member : read_iommu_group(subject.host.files(), group)) {
     if (member.same_slot(subject.address)) continue;
     const auto at = std::find_if(subject.all.begin(), subject.all.end(),
@@ -93,12 +119,9 @@ CheckResult check_group(const GpuSubject& subject) {
                                         subject.address.to_string(), worker->name, member.to_string(), other->name),
                             from, "a group can only go to one VM: assign these GPUs to the same worker");
     }
-    if (at->driver.empty() || at->driver == "vfio-pci") continue;
-    return subject.result(name, CheckStatus::fail,
-                          fmt::format("IOMMU group {} also holds {}", group, describe(*at)), from,
-                          "a group can only be given away as a whole: switch on ACS in the firmware or move the card to "
-                          "another slot");
+    if (!at->driver.empty() && at->driver != "vfio-pci") in_use.push_back(*at);
   }
+  if (!in_use.empty()) return group_in_use(subject, group, in_use);
   return subject.pass(name, fmt::format("IOMMU group {} holds nothing that the host uses", group), from);
 }
 

@@ -76,7 +76,11 @@ TEST_CASE("defect 5: the rest of the IOMMU group is looked at") {
   }
   SECTION("a network card") {
     host.bus.add({"0000:0b:00.0", "0x8086", "0x1572", "0x020000", "i40e"});
-    CHECK(host.check("iommu-group").found == "IOMMU group 30 also holds 0000:0b:00.0 (Ethernet controller, driver i40e)");
+    host.host.contents["/sys/bus/pci/devices/0000:0b:00.0/net/eno1/mtu"] = "1500\n";
+    host.bus.add({"0000:0b:00.1", "0x8086", "0x1572", "0x020000", "i40e"});
+    CHECK(host.check("iommu-group").found ==
+          "IOMMU group 30 also holds 0000:0b:00.0 (Ethernet controller, driver i40e, interface eno1), "
+          "0000:0b:00.1 (Ethernet controller, driver i40e)");
   }
   SECTION("a device without a driver, or on vfio-pci") {
     host.bus.add({"0000:0b:00.0", "0x144d", "0xa80a", "0x010802", ""});
@@ -85,7 +89,9 @@ TEST_CASE("defect 5: the rest of the IOMMU group is looked at") {
   }
   SECTION("another GPU of the spec, for the same worker and for another") {
     host.bus.add({"0000:0b:00.0"});
-    CHECK(host.check("iommu-group").status == CheckStatus::fail);
+    is_failure(host.check("iommu-group"), "IOMMU group 30 also holds 0000:0b:00.0 (3D controller, driver nvidia)",
+               "a group can only be given away as a whole: list 0000:0b:00.0 in `gpus` and give it to the same worker, or "
+               "switch on ACS in the firmware or move the card to another slot");
     declare_used_gpu(host.spec, "0000:0b:00.0");
     host.spec.workers.resize(2);
     host.spec.workers[0].name = "gpu-worker-1";
@@ -155,6 +161,10 @@ TEST_CASE("vfio-bind: what the device is") {
     host.host.contents.erase(device + "/reset_method");
     CHECK(host.check("reset-method").status == CheckStatus::fail);
     CHECK(host.check("reset-method").found == "0000:0a:00.0 has no reset method");
+    host.bus.add({"0000:0a:00.1", "0x10de", "0x10f0", "0x040300", "snd_hda_intel"});
+    CHECK(host.check("reset-method").status == CheckStatus::warn);
+    CHECK(host.check("reset-method").found ==
+          "0000:0a:00.0 cannot be reset by itself, only together with its card's other functions");
   }
   SECTION("a BAR without an address, and none at all") {
     host.host.contents[device + "/resource"] = "0x0 0xffffff 0x14220c\n";
