@@ -13,14 +13,12 @@
 #include <sstream>
 #include <thread>
 
-#include "host/sim/model_yaml.h"
 #include "support/catch.h"
+#include "support/model_essence.h"
 #include "support/run_program.h"
 #include "support/temporary_directory.h"
-#include "yaml/parse.h"
 
 namespace fs = std::filesystem;
-using namespace gpuplan;
 
 namespace {
 
@@ -32,22 +30,6 @@ std::string read_file(const std::string& path) {
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();
-}
-
-// Everything about the simulated server that a rollback must restore: all but its clock, the vfio
-// modules, which stay loaded, and the note of where the model came from.
-std::string essence(const std::string& path) {
-  Diagnostics diagnostics;
-  const auto file = read_source_file(path, diagnostics);
-  if (!file) return "unreadable: " + path;
-  std::optional<sim::Model> model = sim::decode_model(parse_yaml(file, diagnostics), diagnostics);
-  if (!model) return "not a model: " + path;
-  model->time = 0;
-  model->source.reset();
-  for (auto* modules : {&model->modules_loaded, &model->modules_available}) {
-    std::erase_if(*modules, [](const std::string& module) { return module.rfind("vfio", 0) == 0; });
-  }
-  return sim::encode_model(*model);
 }
 
 struct Failure {
@@ -62,7 +44,7 @@ class CrashMatrix {
     host = std::regex_replace(host, std::regex("(^|\n)clock_speed:[^\n]*"), "$1") + "\nclock_speed: 0\n";
     host_file_ = base_ / "host.yaml";
     std::ofstream(host_file_, std::ios::binary) << host;
-    before_ = essence(host_file_);
+    before_ = model_essence(host_file_);
   }
 
   // Tries the points 1, 2, … of `kind` ("call", "journal") until one lies behind the end of the run.
@@ -113,7 +95,7 @@ class CrashMatrix {
     for (const auto& entry : fs::directory_iterator(state + "/sim")) {
       if (entry.path().extension() != ".yaml") continue;
       ++models;
-      const std::string now = essence(entry.path());
+      const std::string now = model_essence(entry.path());
       if (now != before_) complain(point, "rollback left another server:\n" + first_difference(before_, now));
     }
     if (models != 1) complain(point, "there is not one current model");
@@ -139,16 +121,6 @@ class CrashMatrix {
   static std::string copy(const std::string& from, const std::string& to) {
     if (fs::exists(from)) fs::copy(from, to, fs::copy_options::recursive);
     return to;
-  }
-
-  static std::string first_difference(const std::string& before, const std::string& now) {
-    std::istringstream then(before), found(now);
-    std::string a, b;
-    for (int line = 1;; ++line) {
-      const bool more_a = static_cast<bool>(std::getline(then, a)), more_b = static_cast<bool>(std::getline(found, b));
-      if (!more_a && !more_b) return "";
-      if (!more_a || !more_b || a != b) return "line " + std::to_string(line) + ": " + a + " | " + b;
-    }
   }
 
   void complain(const std::string& point, const std::string& what) {

@@ -1,0 +1,32 @@
+#include "support/model_essence.h"
+
+#include <sstream>
+
+#include "host/sim/model_yaml.h"
+#include "yaml/parse.h"
+
+using namespace gpuplan;
+
+std::string model_essence(const std::string& path) {
+  Diagnostics diagnostics;
+  const auto file = read_source_file(path, diagnostics);
+  if (!file) return "unreadable: " + path;
+  std::optional<sim::Model> model = sim::decode_model(parse_yaml(file, diagnostics), diagnostics);
+  if (!model) return "not a model: " + path;
+  model->time = 0;
+  model->source.reset();
+  for (auto* modules : {&model->modules_loaded, &model->modules_available}) {
+    std::erase_if(*modules, [](const std::string& module) { return module.rfind("vfio", 0) == 0; });
+  }
+  return sim::encode_model(*model);
+}
+
+std::string first_difference(const std::string& before, const std::string& now) {
+  std::istringstream then(before), found(now);
+  std::string a, b;
+  for (int line = 1;; ++line) {
+    const bool more_a = static_cast<bool>(std::getline(then, a)), more_b = static_cast<bool>(std::getline(found, b));
+    if (!more_a && !more_b) return "";
+    if (!more_a || !more_b || a != b) return "line " + std::to_string(line) + ": " + a + " | " + b;
+  }
+}
