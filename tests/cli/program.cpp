@@ -28,13 +28,6 @@ std::string machine_name() {
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
-std::string transcript(const Place& place, const Result& result) {
-  std::string text = "$ gpuplan";
-  for (const std::string& word : result.words) text += ' ' + word;
-  text += "\n--- exit " + std::to_string(result.exit_code) + "\n--- stdout\n" + result.out + "--- stderr\n" + result.err;
-  return place.normalized(text);
-}
-
 }  // namespace
 
 std::string read_file(const std::string& path) {
@@ -101,9 +94,19 @@ std::string Place::normalized(std::string text) const {
   return text;
 }
 
+std::string Place::transcript(const Result& result) const {
+  std::string text = "$ gpuplan";
+  for (const std::string& word : result.words) text += ' ' + word;
+  text += "\n--- exit " + std::to_string(result.exit_code) + "\n--- stdout\n" + result.out + "--- stderr\n" + result.err;
+  return normalized(text);
+}
+
 void Place::expect_golden(const std::string& name, const Result& result) const {
-  const std::string path = std::string(GPUPLAN_SOURCE_DIR) + "/tests/golden/cli/" + name + ".txt";
-  const std::string text = transcript(*this, result);
+  expect_golden_text("cli/" + name + ".txt", transcript(result));
+}
+
+void Place::expect_golden_text(const std::string& file, const std::string& text) const {
+  const std::string path = std::string(GPUPLAN_SOURCE_DIR) + "/tests/golden/" + file;
   const char* accept = std::getenv("GPUPLAN_ACCEPT");
   if (accept != nullptr && std::string(accept) == "1") {
     std::ofstream(path, std::ios::binary) << text;

@@ -35,8 +35,12 @@ class Place {
   // Text with everything that differs between runs and machines replaced by names: STATE, PLACE,
   // BUILD, DATE, TIME, SHA256, "pid N", MACHINE.
   std::string normalized(std::string text) const;
-  // Compares with tests/golden/cli/NAME.txt, or writes it if GPUPLAN_ACCEPT=1.
+  // The command line, its exit code and what it said, normalized.
+  std::string transcript(const Result& result) const;
+  // Compares the transcript with tests/golden/cli/NAME.txt, or writes it if GPUPLAN_ACCEPT=1.
   void expect_golden(const std::string& name, const Result& result) const;
+  // The same for any text and any file below tests/golden.
+  void expect_golden_text(const std::string& file, const std::string& text) const;
 
  private:
   std::string directory_;
