@@ -11,6 +11,8 @@
 #include "apply/stage_context.h"
 #include "apply/stage_failure.h"
 #include "apply/task_graph.h"
+#include "plan/contained_call.h"
+#include "plan/schema_check.h"
 
 namespace gpuplan {
 namespace {
@@ -54,6 +56,8 @@ class Execution {
   }
 
   RunOutcome run(const RunRecord& record, const ExecutorOptions& options) {
+    watch_ = options.watch;
+    host_.on_call(CallWatch::sign_of_life);
     run_ = journal_.begin_run(record, plan_);
     events_.run_started(run_, plan_.stages.size());
     std::vector<Task> tasks;
@@ -67,17 +71,17 @@ class Execution {
   TaskEnd run_stage(std::size_t index) {
     const PlannedStage& stage = plan_.stages[index];
     const Change& change = plan_.changes[stage.change];
-    const StepKind& kind = *kinds_.find(change.address.kind());
+    const StepKinds::Entry& plugin = *kinds_.find_entry(change.address.kind());
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       events_.stage_started(change, stage.stage, false);
     }
     const auto started = std::chrono::steady_clock::now();
     try {
-      prepare(stage, change, kind);
+      prepare(stage, change, plugin);
       if (stage.commit_phase) journal_.commit_stage_begins(run_, index);
       else journal_.stage_begins(run_, index);
-      perform(stage, change, kind);
+      perform(stage, change, plugin);
     } catch (const Interrupted&) {
       const std::lock_guard<std::mutex> lock(mutex_);
       progress_[stage.change].stopped = true;
@@ -85,7 +89,7 @@ class Execution {
     } catch (const JournalError&) {
       throw;
     } catch (...) {
-      fail(index, describe_failure(std::current_exception(), change.address.kind(), to_string(stage.stage)));
+      fail(index, describe_failure(std::current_exception()));
       return TaskEnd::failed;
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
@@ -94,29 +98,39 @@ class Execution {
   }
 
   // Before the first stage of a change: look again, then save what undo will need.
-  void prepare(const PlannedStage& stage, const Change& change, const StepKind& kind) {
+  void prepare(const PlannedStage& stage, const Change& change, const StepKinds::Entry& plugin) {
     ChangeProgress& progress = progress_[stage.change];
     if (progress.begun) return;
-    refuse_if_moved(change, kind);
-    Json captured = kind.capture(change, host_.reader());
+    refuse_if_moved(change, plugin);
+    Json captured;
+    plugin_call(plugin, "capture", change.address, watch_,
+                [&] { captured = plugin.kind->capture(change, host_.reader()); });
     journal_.captured(run_, stage.change, captured);
     const std::lock_guard<std::mutex> lock(mutex_);
     progress.captured = std::move(captured);
     progress.begun = true;
   }
 
-  void refuse_if_moved(const Change& change, const StepKind& kind) const {
+  void refuse_if_moved(const Change& change, const StepKinds::Entry& plugin) const {
     const Resource& resource = change.resource;
     // What lived in something that this run made anew is gone by design.
     for (const Address& container : resource.lives_in) {
       if (made_new_.count(container) > 0 || withdrawn_.count(container) > 0) return;
     }
-    const Observation now = kind.observe(resource, prior(change.address), host_.reader());
-    const std::string moved = describe_move(kind.schema(), change.before, now);
+    const Observation now = observe(plugin, resource, prior(change.address));
+    const std::string moved = describe_move(plugin.kind->schema(), change.before, now);
     if (moved.empty()) return;
     throw HostError(HostError::Kind::refused, change.address.to_string(),
                     fmt::format("the host has changed since this was planned: {}; nothing was done to it; "
                                 "plan again to see what is to be done now", moved));
+  }
+
+  Observation observe(const StepKinds::Entry& plugin, const Resource& resource, const Prior& prior) const {
+    Observation now;
+    plugin_call(plugin, "observe", resource.address, watch_,
+                [&] { now = plugin.kind->observe(resource, prior, host_.reader()); });
+    require_sound(plugin, resource.address, now);
+    return now;
   }
 
   Prior prior(const Address& address) const {
@@ -130,7 +144,7 @@ class Execution {
     return found == owned_.end() ? Json() : found->second.origin;
   }
 
-  void perform(const PlannedStage& stage, const Change& change, const StepKind& kind) {
+  void perform(const PlannedStage& stage, const Change& change, const StepKinds::Entry& plugin) {
     const std::string address = change.address.to_string();
     const std::unique_ptr<Host> host = host_.for_resource(address);
     StageContext context(spec_, host_.reader().clock(), withdrawn_, [&](const std::string& text) {
@@ -138,20 +152,24 @@ class Execution {
       events_.stage_progress(change, stage.stage, text);
     });
     const Json& captured = progress_[stage.change].captured;
-    switch (stage.stage) {
-      case Stage::withdraw: kind.withdraw(change, captured, origin(change.address), *host, context); break;
-      case Stage::apply: kind.apply(change, captured, *host, context); break;
-      case Stage::commit: kind.commit(change, captured, origin(change.address), *host, context); break;
-    }
+    plugin_call(plugin, to_string(stage.stage), change.address, watch_, [&] {
+      switch (stage.stage) {
+        case Stage::withdraw: plugin.kind->withdraw(change, captured, origin(change.address), *host, context); break;
+        case Stage::apply: plugin.kind->apply(change, captured, *host, context); break;
+        case Stage::commit: plugin.kind->commit(change, captured, origin(change.address), *host, context); break;
+      }
+    });
     host_.stage_ends(address);
-    if (stage.stage == Stage::apply) require_converged(change, kind);
+    if (stage.stage == Stage::apply) require_converged(change, plugin);
   }
 
   // A step is done when the host says so, not when the step returns.
-  void require_converged(const Change& change, const StepKind& kind) const {
+  void require_converged(const Change& change, const StepKinds::Entry& plugin) const {
     const Prior prior{true, change.resource.declared};
-    const Observation now = kind.observe(change.resource, prior, host_.reader());
-    const Change left = kind.compare(change.resource, now, prior);
+    const Observation now = observe(plugin, change.resource, prior);
+    Change left;
+    plugin_call(plugin, "compare", change.address, watch_,
+                [&] { left = plugin.kind->compare(change.resource, now, prior); });
     if (left.action == Action::none) return;
     std::string what = now.exists ? "" : "it does not exist";
     for (const AttributeChange& attribute : left.attributes) {
@@ -162,7 +180,8 @@ class Execution {
                                                 to_text(attribute.after));
     }
     throw HostError(HostError::Kind::failed, change.address.to_string(),
-                    fmt::format("the step ended without an error, but the host does not show its result: {}", what));
+                    fmt::format("the step ended without an error, but the host does not show its result: {}", what),
+                    fmt::format("apply() and observe() of `{}` disagree: {}", change.address.kind(), module_words(plugin)));
   }
 
   void succeed(std::size_t index, double seconds) {
@@ -239,6 +258,7 @@ class Execution {
   GuardedHost& host_;
   Journal& journal_;
   RunEvents& events_;
+  CallWatch* watch_ = nullptr;
   std::int64_t run_ = 0;
   std::mutex mutex_;
   std::vector<ChangeProgress> progress_;

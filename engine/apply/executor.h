@@ -9,6 +9,7 @@
 #include "apply/journal.h"
 #include "apply/run_events.h"
 #include "host/guard/guarded_host.h"
+#include "plan/call_watch.h"
 #include "plan/plan.h"
 #include "plan/step_kinds.h"
 
@@ -16,6 +17,7 @@ namespace gpuplan {
 
 struct ExecutorOptions {
   std::size_t parallelism = 10;
+  CallWatch* watch = nullptr;  // of calls into plugins; may be null
 };
 
 struct ResourceOutcome {

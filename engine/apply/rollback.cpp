@@ -12,7 +12,9 @@
 #include "apply/stage_context.h"
 #include "apply/stage_failure.h"
 #include "apply/task_graph.h"
+#include "plan/contained_call.h"
 #include "plan/parallel.h"
+#include "plan/schema_check.h"
 #include "plugin/change_json.h"
 
 namespace gpuplan {
@@ -39,6 +41,8 @@ class Undoing {
   }
 
   RollbackOutcome run(const RunRecord& record, const ExecutorOptions& options) {
+    watch_ = options.watch;
+    host_.on_call(CallWatch::sign_of_life);
     outcome_.run.run = journal_.begin_rollback(record);
     outcome_.oldest_run = plan_.runs.empty() ? 0 : plan_.runs.back();
     events_.run_started(outcome_.run.run, plan_.steps.size());
@@ -65,27 +69,27 @@ class Undoing {
     const ChangeRecord& record = *changes_.at(key);
     const Change& change = record.change;
     const Stage stage = stage_kind_.at({step.run, step.stage});
-    const StepKind* kind = kinds_.find(change.address.kind());
+    const StepKinds::Entry* plugin = kinds_.find_entry(change.address.kind());
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       events_.stage_started(change, stage, true);
     }
     const auto started = std::chrono::steady_clock::now();
     try {
-      if (kind == nullptr) {
+      if (plugin == nullptr) {
         throw HostError(HostError::Kind::not_found, change.address.to_string(),
                         fmt::format("no plugin for `{}` is loaded, so it cannot be undone; give its directory with "
                                     "--plugin-path", change.address.kind()));
       }
       journal_.stage_ends(step.run, step.stage, StageStatus::undo_begun);
-      perform(*kind, stage, record);
+      perform(*plugin, stage, record);
       journal_.stage_ends(step.run, step.stage, StageStatus::undone);
     } catch (const Interrupted&) {
       return TaskEnd::interrupted;
     } catch (const JournalError&) {
       throw;
     } catch (...) {
-      fail(step, change, stage, describe_failure(std::current_exception(), change.address.kind(), "undo"));
+      fail(step, change, stage, describe_failure(std::current_exception()));
       return TaskEnd::failed;
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
@@ -95,14 +99,15 @@ class Undoing {
     return TaskEnd::done;
   }
 
-  void perform(const StepKind& kind, Stage stage, const ChangeRecord& record) {
+  void perform(const StepKinds::Entry& plugin, Stage stage, const ChangeRecord& record) {
     const std::string address = record.change.address.to_string();
     const std::unique_ptr<Host> host = host_.for_resource(address);
     StageContext context(spec_, host_.reader().clock(), withdrawn_, [&](const std::string& text) {
       const std::lock_guard<std::mutex> lock(mutex_);
       events_.stage_progress(record.change, stage, text);
     });
-    kind.undo(stage, record.change, record.captured, *host, context);
+    plugin_call(plugin, "undo", record.change.address, watch_,
+                [&] { plugin.kind->undo(stage, record.change, record.captured, *host, context); });
     host_.stage_ends(address);
   }
 
@@ -170,16 +175,18 @@ class Undoing {
 
   void compare(const ChangeRecord& record, const Prior& prior) {
     const Change& change = record.change;
-    const StepKind* kind = kinds_.find(change.address.kind());
+    const StepKinds::Entry* plugin = kinds_.find_entry(change.address.kind());
     Observation now;
     std::vector<RollbackDifference> found;
     try {
-      if (kind == nullptr) throw HostError(HostError::Kind::not_found, "", "its plugin is not loaded");
-      now = kind->observe(change.resource, prior, host_.reader());
-      found = differences(change, *kind, now);
+      if (plugin == nullptr) throw HostError(HostError::Kind::not_found, "", "its plugin is not loaded");
+      plugin_call(*plugin, "observe", change.address, watch_,
+                  [&] { now = plugin->kind->observe(change.resource, prior, host_.reader()); });
+      require_sound(*plugin, change.address, now);
+      found = differences(change, *plugin->kind, now);
     } catch (...) {
       found.push_back({change.address, "exists", change.before.exists ? "true" : "false",
-                       "unknown: " + describe_failure(std::current_exception(), change.address.kind(), "observe").error});
+                       "unknown: " + describe_failure(std::current_exception()).error});
     }
     const std::lock_guard<std::mutex> lock(mutex_);
     outcome_.differences.insert(outcome_.differences.end(), found.begin(), found.end());
@@ -218,6 +225,7 @@ class Undoing {
   GuardedHost& host_;
   Journal& journal_;
   RunEvents& events_;
+  CallWatch* watch_ = nullptr;
   std::mutex mutex_;
   std::map<ChangeKey, const ChangeRecord*> changes_;
   std::map<ChangeKey, std::size_t> left_;                 // stages to undo, per change

@@ -2,16 +2,26 @@
 
 #include <fmt/format.h>
 
+#include "plan/call_watch.h"
 #include "report/log.h"
 
 namespace gpuplan {
 
-void StageContext::log(const std::string& text) { log_debug(text); }
+void StageContext::progress(const std::string& text) {
+  CallWatch::sign_of_life();
+  progress_(text);
+}
+
+void StageContext::log(const std::string& text) {
+  CallWatch::sign_of_life();
+  log_debug(text);
+}
 
 void StageContext::wait_until(const std::string& what, std::chrono::seconds limit, std::chrono::milliseconds poll,
                               const std::function<bool()>& ready) {
   const std::int64_t deadline = clock_.now() + limit.count();
   while (true) {
+    CallWatch::sign_of_life(std::chrono::ceil<std::chrono::seconds>(poll));
     if (Interrupt::requested()) throw Interrupted();
     if (ready()) return;
     if (clock_.now() >= deadline) {

@@ -20,7 +20,7 @@ class StageContext : public StepContext {
       : spec_(spec), clock_(clock), withdrawn_(withdrawn), progress_(std::move(progress)) {}
 
   const Spec& spec() const override { return spec_; }
-  void progress(const std::string& text) override { progress_(text); }
+  void progress(const std::string& text) override;
   void log(const std::string& text) override;
   void wait_until(const std::string& what, std::chrono::seconds limit, std::chrono::milliseconds poll,
                   const std::function<bool()>& ready) override;

@@ -2,14 +2,22 @@
 
 #include <fmt/format.h>
 
+#include "host/host_error.h"
 #include "plan/contained_call.h"
 #include "plan/schema_check.h"
 
 namespace gpuplan {
 
-StageFailure describe_failure(const std::exception_ptr& thrown, std::string_view kind, std::string_view entry_point) {
-  const auto problem = contained_call(kind, entry_point, {}, [&] { std::rethrow_exception(thrown); });
-  return {problem->summary, problem->why};
+StageFailure describe_failure(const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const HostError& error) {
+    return {error.what(), error.output_tail()};
+  } catch (const PluginDefect& defect) {
+    return {defect.what(), fmt::format("{}\n{}", defect.why(), defect.remedy())};
+  } catch (const std::exception& error) {
+    return {fmt::format("gpuplan itself failed: {}", error.what()), "this is a defect of gpuplan: please report it"};
+  }
 }
 
 std::string describe_move(const Schema& schema, const Observation& then, const Observation& now) {

@@ -3,7 +3,6 @@
 
 #include <exception>
 #include <string>
-#include <string_view>
 
 #include "plugin/resource.h"
 
@@ -14,8 +13,8 @@ struct StageFailure {
   std::string output_tail;  // last lines of a failed command, or what a defective plugin threw; may be empty
 };
 
-// Words for anything a plugin call threw. `entry_point` is the function of the step kind.
-StageFailure describe_failure(const std::exception_ptr& thrown, std::string_view kind, std::string_view entry_point);
+// Words for anything that ended a stage: HostError, PluginDefect, or else a defect of gpuplan itself.
+StageFailure describe_failure(const std::exception_ptr& thrown);
 
 // How `now` differs from `then` ("`driver` was nvidia and is vfio-pci now"); empty if it does not. Of
 // attributes that `schema` calls sensitive only the name is told.

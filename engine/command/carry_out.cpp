@@ -32,7 +32,7 @@ auto with_events(Session& session, const Body& body) {
     JsonEvents events(session.console);
     return body(events);
   }
-  const std::unique_ptr<Progress> progress = session.console.progress();
+  const std::shared_ptr<Progress> progress = session.console.progress();
   TextEvents events(*progress, session.console.color_out());
   return body(events);
 }
@@ -202,7 +202,7 @@ RollbackOutcome undo_runs(Session& session, const RollbackPlan& plan, const Spec
   return while_running(session, [&] {
     return with_events(session, [&](RunEvents& events) {
       return roll_back(plan, spec, record, session.kinds, *session.guarded, session.writable_journal(), events,
-                       {session.options.parallelism});
+                       {session.options.parallelism, &session.watch});
     });
   });
 }
@@ -225,7 +225,8 @@ int carry_out(Session& session, const Plan& plan, const Spec& spec, const std::s
   Journal& journal = session.writable_journal();
   const RunOutcome outcome = while_running(session, [&] {
     return with_events(session, [&](RunEvents& events) {
-      return execute(plan, spec, record, session.kinds, *session.guarded, journal, events, {session.options.parallelism});
+      return execute(plan, spec, record, session.kinds, *session.guarded, journal, events,
+                     {session.options.parallelism, &session.watch});
     });
   });
   Ending ending = ending_of(session, outcome, command);

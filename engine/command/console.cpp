@@ -56,6 +56,17 @@ void Console::show(const std::vector<Diagnostic>& problems) {
   for (const Diagnostic& problem : problems) std::cerr << render(problem, color_err_);
 }
 
+void Console::show_aside(const Diagnostic& note) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::shared_ptr<Progress> progress = progress_.lock();
+  if (progress && progress->live()) {
+    progress->print(render(note, color_out_));
+    return;
+  }
+  // What passing_text() left on the line gives way.
+  std::cerr << (live_err_ ? "\r\033[K" : "") << render(note, color_err_) << std::flush;
+}
+
 void Console::event(Json event) {
   event["format_version"] = plan_format_version;
   std::cout << to_line(event) << std::endl;
@@ -70,7 +81,7 @@ bool Console::ask(const std::string& question) {
   return yes;
 }
 
-std::unique_ptr<Progress> Console::progress() {
+std::shared_ptr<Progress> Console::progress() {
   Progress::Style style;
   style.live = live_;
   struct winsize size {};
@@ -78,7 +89,10 @@ std::unique_ptr<Progress> Console::progress() {
     style.width = size.ws_col;
     style.max_lines = size.ws_row > 8 ? size.ws_row / 2U : 4U;
   }
-  return std::make_unique<Progress>(std::cout, style);
+  auto progress = std::make_shared<Progress>(std::cout, style);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  progress_ = progress;
+  return progress;
 }
 
 std::function<void(const std::string&)> Console::passing_text() {

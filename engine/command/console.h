@@ -4,6 +4,7 @@
 #include <functional>
 #include <iosfwd>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ class Console {
 
   // Problems of every severity, on stderr.
   void show(const std::vector<Diagnostic>& problems);
+  // A note about what goes on right now, on stderr; above the live block while there is one. Thread-safe.
+  void show_aside(const Diagnostic& note);
   // One line of a stream of events, on stdout; format_version is added.
   void event(Json event);
   // A whole document, on stdout.
@@ -37,7 +40,7 @@ class Console {
   bool ask(const std::string& question);
 
   // For a run: live on a terminal, plain otherwise.
-  std::unique_ptr<Progress> progress();
+  std::shared_ptr<Progress> progress();
   // A short text that replaces itself on stderr, for planning; does nothing without a terminal. The
   // text goes away when the last copy of the function does.
   std::function<void(const std::string&)> passing_text();
@@ -49,6 +52,8 @@ class Console {
   bool can_ask_;
   bool live_;
   bool live_err_;
+  std::mutex mutex_;
+  std::weak_ptr<Progress> progress_;  // under mutex_
 };
 
 }  // namespace gpuplan::command

@@ -5,24 +5,12 @@
 #include "command/failure.h"
 #include "command/session.h"
 #include "command/verbs.h"
-#include "graph/resource_graph.h"
-#include "plan/contained_call.h"
+#include "plan/expand.h"
 #include "plan/print_graph.h"
 #include "plugin/change_json.h"
 
 namespace gpuplan::command {
 namespace {
-
-std::vector<Resource> expand(const StepKinds& kinds, const Spec& spec) {
-  std::vector<Resource> resources;
-  for (const StepKinds::Entry& entry : kinds.entries()) {
-    const auto problem = contained_call(entry.kind->kind(), "expand", {}, [&] {
-      for (Resource& resource : entry.kind->expand(spec)) resources.push_back(std::move(resource));
-    });
-    if (problem) throw Failure(exit_nothing_changed, std::vector<Diagnostic>{*problem});
-  }
-  return resources;
-}
 
 Json graph_to_json(const ResourceGraph& graph, const std::string& cluster) {
   Json resources = Json::array();
@@ -45,7 +33,8 @@ int run_graph(Session& session) {
     session.resolve(spec);
   }
   Diagnostics diagnostics;
-  const ResourceGraph graph = ResourceGraph::build(expand(session.kinds, spec), diagnostics);
+  const ResourceGraph graph =
+      build_graph(expand_spec(spec, session.kinds, &session.watch, diagnostics), session.kinds, diagnostics);
   if (diagnostics.has_errors()) throw Failure(exit_nothing_changed, diagnostics.items());
   if (session.console.json()) session.console.document(graph_to_json(graph, spec.cluster));
   else if (session.options.format == "mermaid") session.console.out() << graph_to_mermaid(graph);

@@ -203,7 +203,7 @@ std::string Session::suggest(const std::string& words) const {
   return "gpuplan " + words + options.repeated_flags;
 }
 
-PlannerOptions Session::planner_options() { return {options.parallelism, console.passing_text()}; }
+PlannerOptions Session::planner_options() { return {options.parallelism, console.passing_text(), &watch}; }
 
 Plan take_plan(Session& session, PlanningResult result) {
   const bool checks_failed = std::any_of(result.checks.begin(), result.checks.end(), [](const CheckResult& check) {

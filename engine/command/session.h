@@ -13,6 +13,7 @@
 #include "command/state_dir.h"
 #include "host/guard/guarded_host.h"
 #include "host/open/open_host.h"
+#include "plan/call_watch.h"
 #include "plan/planner.h"
 #include "plan/step_kinds.h"
 #include "spec/spec.h"
@@ -22,13 +23,15 @@ namespace gpuplan::command {
 // One execution of one verb. Every function throws Failure, with the exit code that fits.
 struct Session {
   Session(const Options& the_options, Console& the_console)
-      : options(the_options), console(the_console), state(the_options.state_dir) {}
+      : options(the_options), console(the_console), state(the_options.state_dir),
+        watch([this](const Diagnostic& note) { console.show_aside(note); }) {}
 
   const Options& options;
   Console& console;
   StateDir state;
   std::string cluster;
   StepKinds kinds;
+  CallWatch watch;  // of calls into `kinds`
   OpenedHost host;
   std::unique_ptr<GuardedHost> guarded;
   std::unique_ptr<RunLock> lock;

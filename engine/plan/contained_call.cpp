@@ -8,12 +8,10 @@
 namespace gpuplan {
 namespace {
 
-Diagnostic plugin_defect(std::string_view kind, std::string_view entry_point, const Address& address,
-                         std::string_view thrown) {
-  return {Severity::error, fmt::format("the plugin for `{}` failed in {}()", kind, entry_point),
-          fmt::format("it threw {}; a step kind may throw HostError only", thrown),
-          "report this to the author of the plugin; `gpuplan plugins` shows where it was loaded from",
-          address.to_string(), std::nullopt};
+PluginDefect defect_of(const StepKinds::Entry& plugin, std::string_view entry_point, std::string_view thrown) {
+  return {fmt::format("the plugin for `{}` failed in {}()", plugin.kind->kind(), entry_point),
+          fmt::format("{} threw {}; a step kind may throw HostError only", module_words(plugin), thrown),
+          author_remedy(plugin)};
 }
 
 std::string remedy_for(HostError::Kind kind) {
@@ -27,20 +25,42 @@ std::string remedy_for(HostError::Kind kind) {
 
 }  // namespace
 
-std::optional<Diagnostic> contained_call(std::string_view kind, std::string_view entry_point, const Address& address,
-                                         const std::function<void()>& call) {
+std::string module_words(const StepKinds::Entry& plugin) {
+  return plugin.source.path.empty() ? "it" : "its module " + plugin.source.path;
+}
+
+std::string author_remedy(const StepKinds::Entry& plugin) {
+  return "report this to the author of " + (plugin.source.path.empty() ? "the plugin" : plugin.source.path);
+}
+
+void plugin_call(const StepKinds::Entry& plugin, std::string_view entry_point, const Address& address,
+                 CallWatch* watch, const std::function<void()>& call) {
+  const CallWatch::Scope scope(watch, fmt::format("{}() of `{}`", entry_point, plugin.kind->kind()),
+                               plugin.source.path, address.to_string());
   try {
     call();
-    return std::nullopt;
   } catch (const Interrupted&) {
     throw;
+  } catch (const HostError&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw defect_of(plugin, entry_point, fmt::format("\"{}\"", error.what()));
+  } catch (...) {
+    throw defect_of(plugin, entry_point, "something that is not a std::exception");
+  }
+}
+
+std::optional<Diagnostic> contained_call(const StepKinds::Entry& plugin, std::string_view entry_point,
+                                         const Address& address, CallWatch* watch,
+                                         const std::function<void()>& call) {
+  try {
+    plugin_call(plugin, entry_point, address, watch, call);
+    return std::nullopt;
   } catch (const HostError& error) {
     return Diagnostic{Severity::error, error.what(), error.output_tail(), remedy_for(error.kind()), address.to_string(),
                       std::nullopt};
-  } catch (const std::exception& error) {
-    return plugin_defect(kind, entry_point, address, fmt::format("\"{}\"", error.what()));
-  } catch (...) {
-    return plugin_defect(kind, entry_point, address, "something that is not a std::exception");
+  } catch (const PluginDefect& defect) {
+    return Diagnostic{Severity::error, defect.what(), defect.why(), defect.remedy(), address.to_string(), std::nullopt};
   }
 }
 

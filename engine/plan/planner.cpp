@@ -9,6 +9,7 @@
 
 #include "graph/resource_graph.h"
 #include "plan/contained_call.h"
+#include "plan/expand.h"
 #include "plan/parallel.h"
 #include "plan/schema_check.h"
 #include "plan/stage_order.h"
@@ -48,26 +49,20 @@ class Planning {
       : kinds_(kinds), owned_(by_address(owned)), host_(host), options_(options) {}
 
   std::vector<Resource> expand(const Spec& spec) {
-    std::vector<Resource> declared;
-    for (const auto& entry : kinds_.entries()) {
-      const StepKind& kind = *entry.kind;
-      contain(kind, "expand", {}, [&] {
-        for (Resource& resource : kind.expand(spec)) {
-          check_resource(kind, resource, result_.diagnostics);
-          declared.push_back(std::move(resource));
-        }
-      });
-    }
-    return declared;
+    return expand_spec(spec, kinds_, options_.watch, result_.diagnostics);
+  }
+
+  ResourceGraph graph_of(std::vector<Resource> resources) {
+    return build_graph(std::move(resources), kinds_, result_.diagnostics);
   }
 
   void run_checks(const ResourceGraph& graph, const Spec& spec) {
     std::vector<std::vector<CheckResult>> found(graph.resources().size());
     in_parallel(graph.order(), "checked", [&](std::size_t i) {
       const Resource& resource = graph.resources()[i];
-      const StepKind& kind = kind_of(resource.address);
-      contain(kind, "check", resource.address, [&] {
-        found[i] = kind.check(resource, spec, prior_of(owned_, resource.address), host_);
+      const StepKinds::Entry& plugin = plugin_of(resource.address);
+      contain(plugin, "check", resource.address, [&] {
+        found[i] = plugin.kind->check(resource, spec, prior_of(owned_, resource.address), host_);
       });
     });
     bool only_reboot = true;
@@ -103,8 +98,8 @@ class Planning {
     }
     for (Change& change : changes_) {
       if (change.action != Action::remove && change.action != Action::replace) continue;
-      const StepKind& kind = kind_of(change.address);
-      contain(kind, "plan_removal", change.address, [&] { kind.plan_removal(change, withdrawn); });
+      const StepKinds::Entry& plugin = plugin_of(change.address);
+      contain(plugin, "plan_removal", change.address, [&] { plugin.kind->plan_removal(change, withdrawn); });
     }
   }
 
@@ -135,12 +130,12 @@ class Planning {
   PlanningResult& result() { return result_; }
 
  private:
-  const StepKind& kind_of(const Address& address) const { return *kinds_.find(address.kind()); }
+  const StepKinds::Entry& plugin_of(const Address& address) const { return *kinds_.find_entry(address.kind()); }
 
   // Calls into a plugin or, through it, the host; whatever goes wrong becomes an error.
   template <typename Call>
-  void contain(const StepKind& kind, std::string_view entry_point, const Address& address, const Call& call) {
-    std::optional<Diagnostic> problem = contained_call(kind.kind(), entry_point, address, call);
+  void contain(const StepKinds::Entry& plugin, std::string_view entry_point, const Address& address, const Call& call) {
+    std::optional<Diagnostic> problem = contained_call(plugin, entry_point, address, options_.watch, call);
     if (!problem) return;
     const std::lock_guard<std::mutex> lock(mutex_);
     result_.diagnostics.add(std::move(*problem));
@@ -171,10 +166,10 @@ class Planning {
     return out;
   }
 
-  Observation observe(const StepKind& kind, const Resource& resource, const Prior& prior) {
+  Observation observe(const StepKinds::Entry& plugin, const Resource& resource, const Prior& prior) {
     Observation observed;
-    contain(kind, "observe", resource.address, [&] { observed = kind.observe(resource, prior, host_); });
-    check_observation(kind, resource.address, observed, result_mutex_guarded());
+    contain(plugin, "observe", resource.address, [&] { observed = plugin.kind->observe(resource, prior, host_); });
+    check_observation(plugin, resource.address, observed, result_mutex_guarded());
     return observed;
   }
 
@@ -188,16 +183,16 @@ class Planning {
   }
 
   Change change_declared(const ResourceGraph& graph, const Resource& resource) {
-    const StepKind& kind = kind_of(resource.address);
+    const StepKinds::Entry& plugin = plugin_of(resource.address);
     const Prior prior = prior_of(owned_, resource.address);
     const Change* created = container_with(graph, resource, Action::create);
     const Change* replaced = container_with(graph, resource, Action::replace);
 
     Observation observed;
-    if (created == nullptr) observed = observe(kind, resource, prior);
+    if (created == nullptr) observed = observe(plugin, resource, prior);
     Change change;
-    contain(kind, "compare", resource.address, [&] {
-      change = kind.compare(resource, replaced != nullptr ? Observation{} : observed, prior);
+    contain(plugin, "compare", resource.address, [&] {
+      change = plugin.kind->compare(resource, replaced != nullptr ? Observation{} : observed, prior);
     });
     change.address = resource.address;
     change.resource = resource;
@@ -207,22 +202,22 @@ class Planning {
       change.has_withdraw = true;
       change.reasons = {fmt::format("{}, in which it lives, is replaced", replaced->address.to_string())};
     }
-    check_change(kind, change, result_mutex_guarded());
+    check_change(plugin, change, result_mutex_guarded());
     return change;
   }
 
   Change change_removed(const Resource& resource) {
-    const StepKind& kind = kind_of(resource.address);
+    const StepKinds::Entry& plugin = plugin_of(resource.address);
     Change change;
     change.address = resource.address;
     change.action = Action::remove;
     change.resource = resource;
-    change.before = observe(kind, resource, prior_of(owned_, resource.address));
+    change.before = observe(plugin, resource, prior_of(owned_, resource.address));
     change.has_withdraw = true;
     change.reasons.push_back("gpuplan made it, and it is declared no more");
     if (!change.before.exists) change.notes.push_back("it is not there any more; what is left of it is cleaned up");
     for (const auto& [name, value] : change.before.attributes) {
-      change.attributes.push_back({name, value, Value{}, true, is_sensitive(kind.schema(), name), false});
+      change.attributes.push_back({name, value, Value{}, true, is_sensitive(plugin.kind->schema(), name), false});
     }
     return change;
   }
@@ -282,7 +277,7 @@ PlanningResult plan_apply(const Spec& spec, const StepKinds& kinds, const std::v
   Planning planning(kinds, owned, host, options);
   require_kinds(owned, kinds, planning.result().diagnostics);
   std::vector<Resource> resources = planning.expand(spec);
-  const ResourceGraph declared_graph = ResourceGraph::build(resources, planning.result().diagnostics);
+  const ResourceGraph declared_graph = planning.graph_of(resources);
   if (!planning.may_go_on()) return std::move(planning.result());
   planning.run_checks(declared_graph, spec);
   if (!planning.may_go_on()) return std::move(planning.result());
@@ -294,7 +289,7 @@ PlanningResult plan_apply(const Spec& spec, const StepKinds& kinds, const std::v
   for (const OwnedResource& item : owned) {
     if (declared.count(item.resource.address) == 0) resources.push_back(among(all, item.resource));
   }
-  const ResourceGraph graph = ResourceGraph::build(std::move(resources), planning.result().diagnostics);
+  const ResourceGraph graph = planning.graph_of(std::move(resources));
   if (!planning.may_go_on()) return std::move(planning.result());
   planning.compare_all(graph, declared);
   if (!planning.may_go_on()) return std::move(planning.result());
@@ -317,7 +312,7 @@ PlanningResult plan_destroy(const std::string& cluster, const StepKinds& kinds,
   for (const OwnedResource& resource : owned) addresses.insert(resource.resource.address);
   std::vector<Resource> resources;
   for (const OwnedResource& item : owned) resources.push_back(among(addresses, item.resource));
-  const ResourceGraph graph = ResourceGraph::build(std::move(resources), planning.result().diagnostics);
+  const ResourceGraph graph = planning.graph_of(std::move(resources));
   if (!planning.may_go_on()) return std::move(planning.result());
   planning.compare_all(graph, {});
   if (!planning.may_go_on()) return std::move(planning.result());
@@ -332,7 +327,7 @@ PlanningResult plan_destroy(const std::string& cluster, const StepKinds& kinds,
 PlanningResult check_host(const Spec& spec, const StepKinds& kinds, const std::vector<OwnedResource>& owned,
                           HostReader& host, const PlannerOptions& options) {
   Planning planning(kinds, owned, host, options);
-  const ResourceGraph graph = ResourceGraph::build(planning.expand(spec), planning.result().diagnostics);
+  const ResourceGraph graph = planning.graph_of(planning.expand(spec));
   if (!planning.may_go_on()) return std::move(planning.result());
   planning.run_checks(graph, spec);
   return std::move(planning.result());

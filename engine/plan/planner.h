@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "plan/call_watch.h"
 #include "plan/owned.h"
 #include "plan/plan.h"
 #include "plan/step_kinds.h"
@@ -15,6 +16,7 @@ struct PlannerOptions {
   std::size_t parallelism = 10;  // observations and checks at a time
   // Called with a short text while observing ("observed 7 of 17"); may be empty. Called from one thread at a time.
   std::function<void(const std::string&)> progress;
+  CallWatch* watch = nullptr;  // of calls into plugins; may be null
 };
 
 // What planning came to. Without errors in `diagnostics` and without failed checks there is a plan.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "plan/contained_call.h"
+
 namespace gpuplan {
 namespace {
 
@@ -23,22 +25,37 @@ bool has_type(const Value& value, ValueType type) {
   return false;
 }
 
-void defect(const StepKind& kind, const Address& address, std::string summary, Diagnostics& diagnostics) {
-  diagnostics.add({Severity::error, std::move(summary), fmt::format("the plugin for `{}` breaks its own schema", kind.kind()),
-                   "report this to the author of the plugin; `gpuplan plugins` shows where it was loaded from",
+std::string_view type_word(ValueType type) {
+  switch (type) {
+    case ValueType::boolean: return "a boolean";
+    case ValueType::integer: return "an integer";
+    case ValueType::text: break;
+    case ValueType::list: return "a list";
+  }
+  return "a text";
+}
+
+// `did` follows "expand() of `motd` ".
+void defect(const StepKinds::Entry& plugin, const Address& address, std::string_view entry_point,
+            const std::string& did, Diagnostics& diagnostics) {
+  diagnostics.add({Severity::error, fmt::format("{}() of `{}` {}", entry_point, plugin.kind->kind(), did),
+                   fmt::format("{} breaks the rules of step kinds", module_words(plugin)), author_remedy(plugin),
                    address.to_string(), std::nullopt});
 }
 
-void check_attributes(const StepKind& kind, const Address& address, std::string_view entry_point,
+void check_attributes(const StepKinds::Entry& plugin, const Address& address, std::string_view entry_point,
                       const Attributes& attributes, bool declared, Diagnostics& diagnostics) {
   for (const auto& [name, value] : attributes) {
-    const AttributeSchema* schema = find(kind.schema(), name);
+    const AttributeSchema* schema = find(plugin.kind->schema(), name);
     if (schema == nullptr) {
-      defect(kind, address, fmt::format("{}() returned the attribute `{}`, which its schema lacks", entry_point, name), diagnostics);
+      defect(plugin, address, entry_point, fmt::format("returned the attribute `{}`, which its schema lacks", name),
+             diagnostics);
     } else if (!has_type(value, schema->type)) {
-      defect(kind, address, fmt::format("{}() returned `{}` with another type than its schema says", entry_point, name), diagnostics);
+      defect(plugin, address, entry_point,
+             fmt::format("returned a `{}` that is not {}, as its schema says", name, type_word(schema->type)), diagnostics);
     } else if (declared && schema->computed) {
-      defect(kind, address, fmt::format("expand() declared `{}`, which its schema calls computed", name), diagnostics);
+      defect(plugin, address, entry_point, fmt::format("declared `{}`, which its schema calls computed", name),
+             diagnostics);
     }
   }
 }
@@ -50,20 +67,22 @@ bool is_sensitive(const Schema& schema, std::string_view attribute) {
   return found != nullptr && found->sensitive;
 }
 
-void check_resource(const StepKind& kind, const Resource& resource, Diagnostics& diagnostics) {
-  if (resource.address.kind() != kind.kind()) {
-    defect(kind, resource.address, fmt::format("expand() of `{}` returned an address of another kind", kind.kind()), diagnostics);
+void check_resource(const StepKinds::Entry& plugin, const Resource& resource, Diagnostics& diagnostics) {
+  if (resource.address.kind() != plugin.kind->kind()) {
+    defect(plugin, resource.address, "expand", "returned an address of another kind", diagnostics);
   }
-  check_attributes(kind, resource.address, "expand", resource.declared, true, diagnostics);
+  check_attributes(plugin, resource.address, "expand", resource.declared, true, diagnostics);
 }
 
-void check_observation(const StepKind& kind, const Address& address, const Observation& observed,
+void check_observation(const StepKinds::Entry& plugin, const Address& address, const Observation& observed,
                        Diagnostics& diagnostics) {
-  check_attributes(kind, address, "observe", observed.attributes, false, diagnostics);
+  check_attributes(plugin, address, "observe", observed.attributes, false, diagnostics);
 }
 
-void check_change(const StepKind& kind, const Change& change, Diagnostics& diagnostics) {
-  const auto wrong = [&](const std::string& what) { defect(kind, change.address, "compare() returned " + what, diagnostics); };
+void check_change(const StepKinds::Entry& plugin, const Change& change, Diagnostics& diagnostics) {
+  const auto wrong = [&](const std::string& what) {
+    defect(plugin, change.address, "compare", "returned " + what, diagnostics);
+  };
   if (change.action == Action::remove) wrong("the action remove, which only the planner may choose");
   if (change.action == Action::none && (change.has_withdraw || change.has_apply || change.has_commit)) {
     wrong("a change that does nothing but has stages");
@@ -71,10 +90,18 @@ void check_change(const StepKind& kind, const Change& change, Diagnostics& diagn
   const bool makes = change.action == Action::create || change.action == Action::update || change.action == Action::replace;
   if (makes && !change.has_apply) wrong(fmt::format("the action {} without an apply stage", to_string(change.action)));
   for (const AttributeChange& attribute : change.attributes) {
-    if (find(kind.schema(), attribute.name) == nullptr) {
+    if (find(plugin.kind->schema(), attribute.name) == nullptr) {
       wrong(fmt::format("a change of `{}`, which its schema lacks", attribute.name));
     }
   }
+}
+
+void require_sound(const StepKinds::Entry& plugin, const Address& address, const Observation& observed) {
+  Diagnostics problems;
+  check_observation(plugin, address, observed, problems);
+  if (!problems.has_errors()) return;
+  const Diagnostic& first = problems.items().front();
+  throw PluginDefect(first.summary, first.why, first.remedy);
 }
 
 }  // namespace gpuplan

@@ -9,9 +9,14 @@ bool StepKinds::add(std::shared_ptr<const StepKind> kind, StepKindSource source)
 }
 
 const StepKind* StepKinds::find(std::string_view kind) const {
+  const Entry* const entry = find_entry(kind);
+  return entry == nullptr ? nullptr : entry->kind.get();
+}
+
+const StepKinds::Entry* StepKinds::find_entry(std::string_view kind) const {
   // Six or so: looking at each is quicker than hashing.
   for (const Entry& entry : entries_) {
-    if (entry.kind->kind() == kind) return entry.kind.get();
+    if (entry.kind->kind() == kind) return &entry;
   }
   return nullptr;
 }

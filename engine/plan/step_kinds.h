@@ -21,14 +21,15 @@ struct StepKindSource {
 // never destroyed before the process ends (their modules are never unloaded).
 class StepKinds {
  public:
-  // False if a kind of that name is there already.
-  bool add(std::shared_ptr<const StepKind> kind, StepKindSource source = {});
-  // A null pointer if there is none.
-  const StepKind* find(std::string_view kind) const;
   struct Entry {
     std::shared_ptr<const StepKind> kind;
     StepKindSource source;
   };
+  // False if a kind of that name is there already.
+  bool add(std::shared_ptr<const StepKind> kind, StepKindSource source = {});
+  // A null pointer if there is none.
+  const StepKind* find(std::string_view kind) const;
+  const Entry* find_entry(std::string_view kind) const;
   const std::vector<Entry>& entries() const { return entries_; }  // in the order they were added
 
  private:

@@ -36,6 +36,7 @@ void GuardedHost::before_journal_write(std::int64_t number) {
 
 void GuardedHost::before_call(const std::string& address, const Call& call) {
   if (Interrupt::requested() && !ignore_interrupts_) throw Interrupted();
+  if (listener_) listener_(call.limit);
   const std::int64_t number = ++calls_;
   for (std::size_t i = 0; i < faults_.size(); ++i) {
     const Fault& fault = faults_[i];

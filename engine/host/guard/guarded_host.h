@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +51,8 @@ class GuardedHost {
   // To be called before each journal write; matches Journal::WriteHook. A fault that fails or hangs
   // throws HostError, which the journal words as its own.
   void before_journal_write(std::int64_t number);
+  // `listener` hears of each mutating call before it is made, on its thread, with the time that it may take.
+  void on_call(std::function<void(std::chrono::seconds)> listener) { listener_ = std::move(listener); }
   // While true (rollback's own wish: finish although interrupted), interrupts do not throw.
   void ignore_interrupts(bool on) { ignore_interrupts_ = on; }
 
@@ -68,6 +71,7 @@ class GuardedHost {
   void strike(FaultEffect effect, const Call& call);
 
   Host& host_;
+  std::function<void(std::chrono::seconds)> listener_;
   std::vector<Fault> faults_;
   std::unique_ptr<std::atomic<bool>[]> struck_;
   std::atomic<std::int64_t> calls_{0};
