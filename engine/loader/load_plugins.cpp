@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include "host/host_error.h"
 #include "loader/module_place.h"
@@ -24,12 +25,9 @@ struct LoadFailure {
   std::string remedy;
 };
 
-constexpr const char* place_remedy =
-    "as root, gpuplan loads code only from where root alone can write: install the plugin there, or correct owner "
-    "and "
-    "mode with `chown root` and `chmod go-w`";
 constexpr const char* descriptor_remedy =
     "its author must define the descriptor with GPUPLAN_PLUGIN(…) from plugin/plugin.h, once";
+constexpr const char* rename_remedy = "its author must give its kind another name";
 constexpr const char* rebuild_remedy = "its author must rebuild it with the headers and the compiler of this gpuplan";
 
 // With every symlink resolved: what is checked is what is opened.
@@ -42,8 +40,8 @@ std::string resolved(const std::string& path) {
 std::string trusted_place(const std::string& path) {
   std::string real = resolved(path);
   if (geteuid() == 0) {
-    const std::string problem = place_problem(real);
-    if (!problem.empty()) throw LoadFailure{"place", problem, place_remedy};
+    const PlaceProblem problem = place_problem(real);
+    if (!problem.why.empty()) throw LoadFailure{"place", problem.why, problem.remedy};
   }
   return real;
 }
@@ -53,8 +51,15 @@ void* open_module(const std::string& real_path) {
   void* const module = dlopen(real_path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (module) return module;
   const char* const text = dlerror();
-  throw LoadFailure{"open", fmt::format("the dynamic linker refuses it: {}", text ? text : "no reason given"),
-                    "its author must link it against gpuplan_sdk of this version, with -Wl,--no-undefined"};
+  const std::string reason = text ? text : "no reason given";
+#ifndef _GLIBCXX_DEBUG
+  if (reason.find("St7__debug") != std::string::npos) {
+    throw LoadFailure{"open", "it was compiled with _GLIBCXX_DEBUG, this gpuplan was not: " + reason, rebuild_remedy};
+  }
+#endif
+  throw LoadFailure{"open", "the dynamic linker refuses it: " + reason,
+                    "its author must build it like this gpuplan (`gpuplan version` shows the build tag) and link it "
+                    "against its gpuplan_sdk, with -Wl,--no-undefined"};
 }
 
 const GpuplanPlugin& descriptor_of(void* module) {
@@ -84,38 +89,69 @@ void check_descriptor(const GpuplanPlugin& plugin) {
   }
 }
 
-void check_kind(const GpuplanPlugin& plugin, const StepKinds& kinds) {
+// The module that is there already has the right of way: what ships with gpuplan is loaded first.
+LoadFailure taken(const std::string& kind, const std::string& by, const std::string& real_path) {
+  if (by.empty()) return {"kind", fmt::format("there is a step kind {} already, of gpuplan itself", kind), rename_remedy};
+  if (resolved(by) == real_path) {
+    return {"kind", fmt::format("it is loaded already, as {}", by),
+            "give each plugin directory once: leave away the --plugin-path or the symlink that leads to it again"};
+  }
+  const std::string why = fmt::format("there is a step kind {} already, from {}", kind, by);
+  if (std::filesystem::path(by).parent_path() == installed_plugin_directory()) {
+    return {"kind", why + ", which is part of gpuplan", rename_remedy};
+  }
+  return {"kind", why, "remove one of the two modules, or leave away the --plugin-path that leads to it"};
+}
+
+void check_kind(const GpuplanPlugin& plugin, const std::string& real_path, const StepKinds& kinds) {
   const std::string kind = plugin.kind ? plugin.kind : "";
   if (!Address::parse(kind + "/x")) {
     throw LoadFailure{"kind", fmt::format("`{}` is not the name of a step kind", kind),
                       "its author must name the kind in lower-case letters, digits and dashes"};
   }
-  for (const StepKinds::Entry& entry : kinds.entries()) {
-    if (entry.kind->kind() != kind) continue;
-    throw LoadFailure{"kind",
-                      fmt::format("there is a step kind {} already, from {}", kind,
-                                  entry.source.path.empty() ? "gpuplan itself" : entry.source.path),
-                      "remove one of the two modules, or the --plugin-path that leads to it"};
+  const StepKinds::Entry* const present = kinds.find_entry(kind);
+  if (present != nullptr) throw taken(kind, present->source.path, real_path);
+}
+
+// Runs `call`, which calls `function` of the module; what it throws becomes a failure of `stage`.
+template <typename Call>
+auto contained(const char* stage, std::string_view function, const Call& call) {
+  const std::string remedy = fmt::format("its author must make {}() throw nothing", function);
+  try {
+    return call();
+  } catch (const std::exception& error) {
+    throw LoadFailure{stage, fmt::format("{}() threw an exception: {}", function, error.what()), remedy};
+  } catch (...) {
+    throw LoadFailure{stage, fmt::format("{}() threw something that is not a std::exception", function), remedy};
   }
 }
 
 std::shared_ptr<const StepKind> create_kind(const GpuplanPlugin& plugin) {
-  constexpr const char* remedy = "its author must make create() return a new step kind and throw nothing";
   if (!plugin.create) throw LoadFailure{"create", "its descriptor has no create function", descriptor_remedy};
-  try {
-    std::shared_ptr<const StepKind> kind(plugin.create());
-    if (!kind) throw LoadFailure{"create", "create() returned a null pointer", remedy};
-    if (kind->kind() == plugin.kind) return kind;
-    throw LoadFailure{
-        "create",
-        fmt::format("its step kind says that it is `{}`, its descriptor says `{}`", kind->kind(), plugin.kind),
-        "its author must give GPUPLAN_PLUGIN(…) the name that StepKind::kind() returns"};
-  } catch (const std::exception& error) {
-    throw LoadFailure{"create", fmt::format("create() threw an exception: {}", error.what()), remedy};
-  } catch (const LoadFailure&) {
-    throw;
-  } catch (...) {
-    throw LoadFailure{"create", "create() threw something that is not a std::exception", remedy};
+  std::shared_ptr<const StepKind> kind =
+      contained("create", "create", [&] { return std::shared_ptr<const StepKind>(plugin.create()); });
+  if (!kind) {
+    throw LoadFailure{"create", "create() returned a null pointer", "its author must make create() return a new step kind"};
+  }
+  const std::string name = contained("create", "kind", [&] { return std::string(kind->kind()); });
+  if (name == plugin.kind) return kind;
+  throw LoadFailure{"create",
+                    fmt::format("its step kind says that it is `{}`, its descriptor says `{}`", name, plugin.kind),
+                    "its author must give GPUPLAN_PLUGIN(…) the name that StepKind::kind() returns"};
+}
+
+// From here on the engine relies on the schema: it reads it where nothing can fail any more.
+void check_schema(const StepKind& kind) {
+  const Schema schema = contained("schema", "schema", [&] { return kind.schema(); });
+  std::set<std::string> names;
+  for (const AttributeSchema& attribute : schema) {
+    std::string wrong;
+    if (attribute.name.empty()) wrong = "has an attribute without a name";
+    else if (!names.insert(attribute.name).second) wrong = fmt::format("has the attribute `{}` twice", attribute.name);
+    else if (attribute.exclusive && attribute.type != ValueType::list) {
+      wrong = fmt::format("calls `{}` exclusive, which only a list can be", attribute.name);
+    }
+    if (!wrong.empty()) throw LoadFailure{"schema", "its schema " + wrong, "its author must correct schema()"};
   }
 }
 
@@ -123,8 +159,10 @@ void load_module(const std::string& path, StepKinds& kinds) {
   const std::string real_path = trusted_place(path);
   const GpuplanPlugin& plugin = descriptor_of(open_module(real_path));
   check_descriptor(plugin);
-  check_kind(plugin, kinds);
-  kinds.add(create_kind(plugin), {path, plugin.summary ? plugin.summary : "", plugin.build_tag});
+  check_kind(plugin, real_path, kinds);
+  std::shared_ptr<const StepKind> kind = create_kind(plugin);
+  check_schema(*kind);
+  kinds.add(std::move(kind), {path, plugin.summary ? plugin.summary : "", plugin.build_tag});
 }
 
 // The modules in a directory, in name order.

@@ -11,7 +11,7 @@ namespace gpuplan {
 
 // Loads every module (*.so) in each directory, in name order, and adds its step kind to `kinds`.
 // Each module passes named stages: place (root-owned when running as root), open, descriptor, magic,
-// size, build tag, kind, create. One that does not is an error that names the module, the stage, the
+// size, build tag, kind, create, schema. One that does not is an error that names the module, the stage, the
 // reason and what its author should do; the others are loaded all the same. Modules are never closed.
 void load_plugins(const std::vector<std::string>& directories, StepKinds& kinds, Diagnostics& diagnostics);
 
