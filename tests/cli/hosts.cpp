@@ -47,7 +47,7 @@ std::string spec_path(const Row& row) {
 std::string host_path(const Row& row) { return "specs/hosts/" + row.host + ".yaml"; }
 
 std::string golden_file(const Row& row) {
-  return "hosts/" + std::filesystem::path(spec_path(row)).stem().string() + "--" + row.host + ".txt";
+  return "hosts/" + std::filesystem::path(spec_path(row)).stem().string() + "--" + row.host;
 }
 
 // What check printed, without the checks that passed: they are counted in its last line.
@@ -103,8 +103,8 @@ TEST_CASE("specs on hosts: check and plan say what stands in tests/golden/hosts,
     CHECK(checked.exit_code == row.exit_code);
     CHECK(planned.exit_code == row.exit_code);
     for (const std::string& text : row.said) CHECK_THAT(checked.out, contains(text));
-    place.expect_golden_text(golden_file(row),
-                             place.transcript(without_passes(checked)) + "\n" + place.transcript(planned));
+    cli::expect_golden_text(golden_file(row),
+                            place.transcript(without_passes(checked)) + "\n" + place.transcript(planned));
     if (row.exit_code == 0) make_and_destroy(row);
   }
 }

@@ -102,11 +102,11 @@ std::string Place::transcript(const Result& result) const {
 }
 
 void Place::expect_golden(const std::string& name, const Result& result) const {
-  expect_golden_text("cli/" + name + ".txt", transcript(result));
+  expect_golden_text("cli/" + name, transcript(result));
 }
 
-void Place::expect_golden_text(const std::string& file, const std::string& text) const {
-  const std::string path = std::string(GPUPLAN_SOURCE_DIR) + "/tests/golden/" + file;
+void expect_golden_text(const std::string& name, const std::string& text) {
+  const std::string path = std::string(GPUPLAN_SOURCE_DIR) + "/tests/golden/" + name + ".txt";
   const char* accept = std::getenv("GPUPLAN_ACCEPT");
   if (accept != nullptr && std::string(accept) == "1") {
     std::ofstream(path, std::ios::binary) << text;

@@ -35,18 +35,18 @@ class Place {
   // Text with everything that differs between runs and machines replaced by names: STATE, PLACE,
   // BUILD, DATE, TIME, SHA256, "pid N", MACHINE.
   std::string normalized(std::string text) const;
-  // The command line, its exit code and what it said, normalized.
+  // The command line, exit code and both outputs, normalized.
   std::string transcript(const Result& result) const;
-  // Compares the transcript with tests/golden/cli/NAME.txt, or writes it if GPUPLAN_ACCEPT=1.
+  // Compares with tests/golden/cli/NAME.txt, or writes it if GPUPLAN_ACCEPT=1.
   void expect_golden(const std::string& name, const Result& result) const;
-  // The same for any text and any file below tests/golden.
-  void expect_golden_text(const std::string& file, const std::string& text) const;
 
  private:
   std::string directory_;
 };
 
 std::string read_file(const std::string& path);
+// Compares `text` with tests/golden/PATH.txt, or writes it if GPUPLAN_ACCEPT=1.
+void expect_golden_text(const std::string& path, const std::string& text);
 // The spec that today's users have, relative to the source directory.
 inline constexpr const char* h100_spec = "specs/h100-8gpu.yaml";
 inline constexpr const char* h100_host = "sim:specs/hosts/h100-sxm8.yaml";

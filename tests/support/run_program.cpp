@@ -15,8 +15,8 @@ void redirect(const char* path, int flags, int descriptor) {
 
 }  // namespace
 
-int run_program(const std::vector<std::string>& words, const std::string& state_dir, const std::string& out_path,
-                const std::string& err_path) {
+pid_t start_program(const std::vector<std::string>& words, const std::string& state_dir, const std::string& out_path,
+                    const std::string& err_path) {
   // Between fork and exec of a threaded program nothing may allocate: everything is laid out before.
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
@@ -34,7 +34,6 @@ int run_program(const std::vector<std::string>& words, const std::string& state_
   argv.push_back(nullptr);
 
   const pid_t child = fork();
-  if (child < 0) return -1;
   if (child == 0) {
     redirect("/dev/null", O_RDONLY, STDIN_FILENO);
     redirect(out_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
@@ -43,7 +42,16 @@ int run_program(const std::vector<std::string>& words, const std::string& state_
     execve(argv[0], argv.data(), environment.data());
     _exit(127);
   }
+  return child;
+}
+
+int end_of_program(pid_t child) {
   int status = 0;
-  if (waitpid(child, &status, 0) != child) return -1;
+  if (child < 0 || waitpid(child, &status, 0) != child) return -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int run_program(const std::vector<std::string>& words, const std::string& state_dir, const std::string& out_path,
+                const std::string& err_path) {
+  return end_of_program(start_program(words, state_dir, out_path, err_path));
 }
