@@ -2,6 +2,7 @@
 // is a function of StepKind. Apart from that it keeps the file /etc/misbehaving.
 #include <unistd.h>
 
+#include <cstdlib>
 #include <iostream>
 #include <stdexcept>
 
@@ -26,6 +27,7 @@ std::string misbehave(const Attributes& declared, const std::string& entry_point
   const std::string defect = defect_of(declared, entry_point);
   if (defect == "throws") throw std::runtime_error("out of cheese");
   if (defect == "throws-a-number") throw 42;
+  if (defect == "crashes") std::abort();
   if (defect == "hangs") std::cerr << "hanging in " << entry_point << std::endl;
   while (defect == "hangs") pause();
   return defect;

@@ -199,3 +199,13 @@ TEST_CASE("a run that hangs in a module is ended by Ctrl-C twice, and rollback u
   CHECK_THAT(undone.out, contains("1 of 1 resources are as they were before run 2."));
   CHECK(work.run({"plan", work.spec(""), "--detailed-exitcode"}).exit_code == 0);
 }
+
+TEST_CASE("a module that crashes takes gpuplan along, and rollback undoes the run") {
+  const Workplace work;
+  work.make_cluster();
+  CHECK(work.run({"apply", work.spec("apply: crashes"), "--yes"}).exit_code == 128 + SIGABRT);
+  const cli::Result undone = work.run({"rollback", "--yes"});
+  CHECK(undone.exit_code == 0);
+  CHECK_THAT(undone.out, contains("1 of 1 resources are as they were before run 2."));
+  CHECK(work.run({"plan", work.spec(""), "--detailed-exitcode"}).exit_code == 0);
+}
