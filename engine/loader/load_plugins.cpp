@@ -91,7 +91,9 @@ void check_descriptor(const GpuplanPlugin& plugin) {
 
 // The module that is there already has the right of way: what ships with gpuplan is loaded first.
 LoadFailure taken(const std::string& kind, const std::string& by, const std::string& real_path) {
-  if (by.empty()) return {"kind", fmt::format("there is a step kind {} already, of gpuplan itself", kind), rename_remedy};
+  if (by.empty()) {
+    return {"kind", fmt::format("there is a step kind {} already, of gpuplan itself", kind), rename_remedy};
+  }
   if (resolved(by) == real_path) {
     return {"kind", fmt::format("it is loaded already, as {}", by),
             "give each plugin directory once: leave away the --plugin-path or the symlink that leads to it again"};
@@ -131,7 +133,8 @@ std::shared_ptr<const StepKind> create_kind(const GpuplanPlugin& plugin) {
   std::shared_ptr<const StepKind> kind =
       contained("create", "create", [&] { return std::shared_ptr<const StepKind>(plugin.create()); });
   if (!kind) {
-    throw LoadFailure{"create", "create() returned a null pointer", "its author must make create() return a new step kind"};
+    throw LoadFailure{"create", "create() returned a null pointer",
+                      "its author must make create() return a new step kind"};
   }
   const std::string name = contained("create", "kind", [&] { return std::string(kind->kind()); });
   if (name == plugin.kind) return kind;

@@ -30,7 +30,11 @@ CallWatch::~CallWatch() {
 }
 
 CallWatch::Scope::Scope(CallWatch* watch, std::string call, std::string module, std::string address)
-    : watch_(watch), outer_(innermost), call_(std::move(call)), module_(std::move(module)), address_(std::move(address)) {
+    : watch_(watch),
+      outer_(innermost),
+      call_(std::move(call)),
+      module_(std::move(module)),
+      address_(std::move(address)) {
   innermost = this;
   if (watch_ == nullptr) return;
   const std::lock_guard<std::mutex> lock(watch_->mutex_);

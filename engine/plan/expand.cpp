@@ -7,7 +7,8 @@
 
 namespace gpuplan {
 
-std::vector<Resource> expand_spec(const Spec& spec, const StepKinds& kinds, CallWatch* watch, Diagnostics& diagnostics) {
+std::vector<Resource> expand_spec(const Spec& spec, const StepKinds& kinds, CallWatch* watch,
+                                  Diagnostics& diagnostics) {
   std::vector<Resource> declared;
   for (const StepKinds::Entry& plugin : kinds.entries()) {
     std::vector<Resource> own;

@@ -10,7 +10,8 @@
 namespace gpuplan {
 
 // What each step kind declares for `spec`. Failures and defects of plugins are errors in `diagnostics`.
-std::vector<Resource> expand_spec(const Spec& spec, const StepKinds& kinds, CallWatch* watch, Diagnostics& diagnostics);
+std::vector<Resource> expand_spec(const Spec& spec, const StepKinds& kinds, CallWatch* watch,
+                                  Diagnostics& diagnostics);
 
 // ResourceGraph::build, with errors that name the module whose expand() declared the resource.
 ResourceGraph build_graph(std::vector<Resource> resources, const StepKinds& kinds, Diagnostics& diagnostics);

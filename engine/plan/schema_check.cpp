@@ -52,7 +52,8 @@ void check_attributes(const StepKinds::Entry& plugin, const Address& address, st
              diagnostics);
     } else if (!has_type(value, schema->type)) {
       defect(plugin, address, entry_point,
-             fmt::format("returned a `{}` that is not {}, as its schema says", name, type_word(schema->type)), diagnostics);
+             fmt::format("returned a `{}` that is not {}, as its schema says", name, type_word(schema->type)),
+             diagnostics);
     } else if (declared && schema->computed) {
       defect(plugin, address, entry_point, fmt::format("declared `{}`, which its schema calls computed", name),
              diagnostics);
@@ -87,7 +88,8 @@ void check_change(const StepKinds::Entry& plugin, const Change& change, Diagnost
   if (change.action == Action::none && (change.has_withdraw || change.has_apply || change.has_commit)) {
     wrong("a change that does nothing but has stages");
   }
-  const bool makes = change.action == Action::create || change.action == Action::update || change.action == Action::replace;
+  const bool makes =
+      change.action == Action::create || change.action == Action::update || change.action == Action::replace;
   if (makes && !change.has_apply) wrong(fmt::format("the action {} without an apply stage", to_string(change.action)));
   for (const AttributeChange& attribute : change.attributes) {
     if (find(plugin.kind->schema(), attribute.name) == nullptr) {

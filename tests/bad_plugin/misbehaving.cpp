@@ -70,7 +70,9 @@ class Misbehaving : public StepKind {
     const std::string defect = misbehave(resource.declared, "observe");
     Observation observed;
     observed.exists = host.files().kind(file_path) == FileKind::file;
-    if (observed.exists) observed.attributes = attributes_from_json(parse_json(host.files().read(file_path), file_path));
+    if (observed.exists) {
+      observed.attributes = attributes_from_json(parse_json(host.files().read(file_path), file_path));
+    }
     if (defect == "unknown-attribute" || (observed.exists && defect == "unknown-attribute-once-made")) {
       observed.attributes.set("colour", std::string("red"));
     }

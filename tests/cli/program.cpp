@@ -97,7 +97,8 @@ std::string Place::normalized(std::string text) const {
 std::string Place::transcript(const Result& result) const {
   std::string text = "$ gpuplan";
   for (const std::string& word : result.words) text += ' ' + word;
-  text += "\n--- exit " + std::to_string(result.exit_code) + "\n--- stdout\n" + result.out + "--- stderr\n" + result.err;
+  text += "\n--- exit " + std::to_string(result.exit_code);
+  text += "\n--- stdout\n" + result.out + "--- stderr\n" + result.err;
   return normalized(text);
 }
 
