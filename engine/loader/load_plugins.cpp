@@ -221,7 +221,7 @@ std::string installed_plugin_directory() {
   const std::string prefix = program.parent_path().parent_path().string();
   // The library directories that CMake's GNUInstallDirs chooses between.
   for (const char* library : {"/lib", "/lib64", "/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu"}) {
-    const std::string directory = prefix + library + "/gpuplan/plugins";
+    std::string directory = prefix + library + "/gpuplan/plugins";
     if (is_directory(directory)) return directory;
   }
   return prefix + "/lib/gpuplan/plugins";
