@@ -12,8 +12,6 @@
 namespace gpuplan::sim {
 namespace {
 
-constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
-
 // Reads the mapping under `key`, if there is one, and reports what is unknown in it.
 template <class Read>
 void section(MappingDecoder& document, std::string_view key, Diagnostics& diagnostics, Read read) {
@@ -226,7 +224,7 @@ std::optional<Model> decode_model(const YamlNode& document, Diagnostics& diagnos
     diagnostics.error(document.where(), "a simulated host needs a machine_id",
                       "add machine_id: followed by 32 hexadecimal digits of your choice");
   }
-  mapping.integer("time", model.time, 0, most);
+  mapping.integer("time", model.time, 0, std::numeric_limits<std::int64_t>::max());
   mapping.integer("clock_speed", model.clock_speed, 0, 100000);
   section(mapping, "source", diagnostics, [&](MappingDecoder& source) {
     model.source.emplace();

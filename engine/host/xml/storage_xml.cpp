@@ -1,14 +1,13 @@
 #include "host/xml/storage_xml.h"
 
-#include <pugixml.hpp>
 #include <sstream>
+
+#include "host/xml/owner_xml.h"
 
 namespace gpuplan {
 namespace {
 
-void add_text(pugi::xml_node parent, const char* name, const std::string& text) {
-  parent.append_child(name).text().set(text.c_str());
-}
+using xml::add_text;
 
 void add_format(pugi::xml_node parent, const std::string& format) {
   parent.append_child("format").append_attribute("type").set_value(format.c_str());

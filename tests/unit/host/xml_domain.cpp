@@ -13,7 +13,7 @@ namespace {
 
 Bdf bdf(const std::string& text) { return parse_bdf(text).value(); }
 
-DomainDefinition worker(const std::string& name) {
+DomainDefinition worker_domain(const std::string& name) {
   DomainDefinition definition;
   definition.name = name;
   definition.owner.cluster = "gpu";
@@ -29,7 +29,7 @@ DomainDefinition worker(const std::string& name) {
 }
 
 DomainDefinition one_gpu() {
-  DomainDefinition definition = worker("gpu-worker-1");
+  DomainDefinition definition = worker_domain("gpu-worker-1");
   definition.devices = {bdf("0000:0a:00.0")};
   definition.mmio64_window_mib = 524288;
   definition.locked_memory = true;
@@ -46,7 +46,7 @@ DomainDefinition four_h100() {
 }
 
 DomainDefinition eight_h200() {
-  DomainDefinition definition = worker("gpu-worker-1");
+  DomainDefinition definition = worker_domain("gpu-worker-1");
   for (const char* address :
        {"18:00.0", "2a:00.0", "3a:00.0", "5d:00.0", "9a:00.0", "ab:00.0", "ba:00.0", "db:00.0"}) {
     definition.devices.push_back(bdf(address));
@@ -62,7 +62,7 @@ DomainDefinition eight_h200() {
 }
 
 DomainDefinition two_cards_with_audio() {
-  DomainDefinition definition = worker("gpu-worker-2");
+  DomainDefinition definition = worker_domain("gpu-worker-2");
   definition.devices = {bdf("0000:41:00.0"), bdf("0000:41:00.1"), bdf("0000:81:00.1"), bdf("0000:81:00.0"),
                         bdf("0000:81:00.3")};
   definition.mmio64_window_mib = 131072;
@@ -72,7 +72,7 @@ DomainDefinition two_cards_with_audio() {
 }
 
 DomainDefinition bios_in_emulation() {
-  DomainDefinition definition = worker("gpu-control-plane");
+  DomainDefinition definition = worker_domain("gpu-control-plane");
   definition.type = "qemu";
   definition.firmware = "bios";
   definition.network.clear();

@@ -1,12 +1,11 @@
 #include "plugin/change_json.h"
 
 #include "support/catch.h"
+#include "unit/plugin/values.h"
 
 using namespace gpuplan;
 
 namespace {
-
-Value text(const char* value) { return std::string(value); }
 
 Change sample() {
   Change change;
@@ -31,7 +30,7 @@ Change sample() {
   return change;
 }
 
-std::string error_of(const Json& json) {
+std::string change_error(const Json& json) {
   try {
     change_from_json(json);
   } catch (const JsonError& error) {
@@ -98,23 +97,23 @@ TEST_CASE("change JSON: stored secrets") {
 }
 
 TEST_CASE("change JSON: other shapes are refused by name") {
-  CHECK(error_of(Json::array()) == "a stored change is an object, not array");
-  CHECK(error_of(Json::object()) == "a stored change has no member `address`");
+  CHECK(change_error(Json::array()) == "a stored change is an object, not array");
+  CHECK(change_error(Json::object()) == "a stored change has no member `address`");
   Json json = to_json(sample());
   SECTION("an action that is none") {
     json["action"] = "destroy";
-    CHECK(error_of(json) == "a stored change: member `action` must be none, create, update, replace or remove");
+    CHECK(change_error(json) == "a stored change: member `action` must be none, create, update, replace or remove");
   }
   SECTION("a flag that is a text") {
     json["has_apply"] = "yes";
-    CHECK(error_of(json) == "a stored change: member `has_apply` must be true or false");
+    CHECK(change_error(json) == "a stored change: member `has_apply` must be true or false");
   }
   SECTION("a malformed address inside") {
     json["resource"]["depends_on"] = {"nonsense"};
-    CHECK(error_of(json) == "a stored resource: member `depends_on` must be an address");
+    CHECK(change_error(json) == "a stored resource: member `depends_on` must be an address");
   }
   SECTION("an observation without a member") {
     json["before"].erase("exists");
-    CHECK(error_of(json) == "a stored observation has no member `exists`");
+    CHECK(change_error(json) == "a stored observation has no member `exists`");
   }
 }

@@ -2,6 +2,7 @@
 #include "plugin/change_json.h"
 #include "plugin/step_kind.h"
 #include "support/catch.h"
+#include "unit/plugin/values.h"
 
 using namespace gpuplan;
 
@@ -33,9 +34,6 @@ Observation observed(Attributes attributes) {
 Change compare(Attributes wanted, Attributes is) {
   return compare_by_schema(schema, declared(std::move(wanted)), observed(std::move(is)));
 }
-
-Value text(const char* value) { return std::string(value); }
-Value list(std::vector<std::string> items) { return items; }
 
 }  // namespace
 

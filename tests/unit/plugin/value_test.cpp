@@ -1,14 +1,13 @@
 #include "plugin/value.h"
 
 #include "support/catch.h"
+#include "unit/plugin/values.h"
 
 using namespace gpuplan;
 
 namespace {
 
-Value list(std::vector<std::string> items) { return items; }
-
-std::string error_of(const Json& json) {
+std::string value_error(const Json& json) {
   try {
     value_from_json(json);
   } catch (const JsonError& error) {
@@ -30,10 +29,10 @@ TEST_CASE("value: JSON and back") {
 }
 
 TEST_CASE("value: shapes that no value has") {
-  CHECK(error_of(1.5) == "a value is a boolean, a whole number, a text or a list of texts, not a fraction");
-  CHECK(error_of(Json::object()) == "a value is a boolean, a whole number, a text or a list of texts, not an object");
-  CHECK(error_of(Json::array({1})) == "a list of texts is needed, but it holds number");
-  CHECK(error_of(18446744073709551615U) == "18446744073709551615 is too large for a value");
+  CHECK(value_error(1.5) == "a value is a boolean, a whole number, a text or a list of texts, not a fraction");
+  CHECK(value_error(Json::object()) == "a value is a boolean, a whole number, a text or a list of texts, not an object");
+  CHECK(value_error(Json::array({1})) == "a list of texts is needed, but it holds number");
+  CHECK(value_error(18446744073709551615U) == "18446744073709551615 is too large for a value");
   CHECK(value_from_json(9223372036854775807) == Value(std::int64_t{9223372036854775807}));
 }
 

@@ -6,7 +6,7 @@
 namespace gpuplan {
 namespace {
 
-YamlNode parse(const std::string& text) {
+YamlNode node_of(const std::string& text) {
   Diagnostics diagnostics;
   YamlNode node = parse_yaml(std::make_shared<SourceFile>(SourceFile{"f.yaml", text}), diagnostics);
   REQUIRE_FALSE(diagnostics.has_errors());
@@ -27,23 +27,23 @@ std::string texts(const Diagnostics& diagnostics) {
 
 TEST_CASE("whole numbers are decimal, plain and in range") {
   Diagnostics diagnostics;
-  CHECK(decode_int(parse("0"), "x", diagnostics) == 0);
-  CHECK(decode_int(parse("-5"), "x", diagnostics) == -5);
-  CHECK(decode_int(parse("9223372036854775807"), "x", diagnostics) == 9223372036854775807);
-  CHECK(decode_int(parse("7"), "x", diagnostics, 7, 7) == 7);
+  CHECK(decode_int(node_of("0"), "x", diagnostics) == 0);
+  CHECK(decode_int(node_of("-5"), "x", diagnostics) == -5);
+  CHECK(decode_int(node_of("9223372036854775807"), "x", diagnostics) == 9223372036854775807);
+  CHECK(decode_int(node_of("7"), "x", diagnostics, 7, 7) == 7);
   CHECK(texts(diagnostics).empty());
   for (const char* text :
        {"+1", "01", "0x10", "1.0", "1e3", "1_000", "--1", "-", "a", "'1'", "[1]", "{}", "~", "'a'"}) {
     INFO(text);
-    CHECK_FALSE(decode_int(parse(text), "x", diagnostics));
+    CHECK_FALSE(decode_int(node_of(text), "x", diagnostics));
   }
   CHECK(diagnostics.error_count() == 14);
   Diagnostics ranged;
-  CHECK_FALSE(decode_int(parse("8"), "x", ranged, 1, 7));
-  CHECK_FALSE(decode_int(parse("0"), "x", ranged, 1));
-  CHECK_FALSE(decode_int(parse("9223372036854775808"), "x", ranged));
-  CHECK_FALSE(decode_int(parse("'5'"), "x", ranged));
-  CHECK_FALSE(decode_int(parse("[5]"), "x", ranged));
+  CHECK_FALSE(decode_int(node_of("8"), "x", ranged, 1, 7));
+  CHECK_FALSE(decode_int(node_of("0"), "x", ranged, 1));
+  CHECK_FALSE(decode_int(node_of("9223372036854775808"), "x", ranged));
+  CHECK_FALSE(decode_int(node_of("'5'"), "x", ranged));
+  CHECK_FALSE(decode_int(node_of("[5]"), "x", ranged));
   CHECK(texts(ranged) ==
         "f.yaml:1:1 x must be 1 to 7, not \"8\"\n"
         "f.yaml:1:1 x must be at least 1, not \"0\"\n"
@@ -54,27 +54,27 @@ TEST_CASE("whole numbers are decimal, plain and in range") {
 
 TEST_CASE("true and false are the only booleans") {
   Diagnostics diagnostics;
-  CHECK(decode_bool(parse("true"), "x", diagnostics) == true);
-  CHECK(decode_bool(parse("FALSE"), "x", diagnostics) == false);
+  CHECK(decode_bool(node_of("true"), "x", diagnostics) == true);
+  CHECK(decode_bool(node_of("FALSE"), "x", diagnostics) == false);
   CHECK(texts(diagnostics).empty());
   for (const char* text : {"yes", "on", "1", "'true'", "[]", "~", "tRue"}) {
     INFO(text);
-    CHECK_FALSE(decode_bool(parse(text), "x", diagnostics));
+    CHECK_FALSE(decode_bool(node_of(text), "x", diagnostics));
   }
   CHECK(diagnostics.error_count() == 7);
 }
 
 TEST_CASE("durations have a unit") {
   Diagnostics diagnostics;
-  CHECK(decode_duration(parse("90s"), "x", diagnostics) == 90);
-  CHECK(decode_duration(parse("15m"), "x", diagnostics) == 900);
-  CHECK(decode_duration(parse("'2h'"), "x", diagnostics) == 7200);
-  CHECK(decode_duration(parse("0s"), "x", diagnostics) == 0);
+  CHECK(decode_duration(node_of("90s"), "x", diagnostics) == 90);
+  CHECK(decode_duration(node_of("15m"), "x", diagnostics) == 900);
+  CHECK(decode_duration(node_of("'2h'"), "x", diagnostics) == 7200);
+  CHECK(decode_duration(node_of("0s"), "x", diagnostics) == 0);
   CHECK(texts(diagnostics).empty());
   for (const char* text :
        {"90", "s", "1d", "1.5h", "-1s", "1 m", "1M", "", "[1s]", "99999999999999999999s", "277778h"}) {
     INFO(text);
-    CHECK_FALSE(decode_duration(parse(text), "x", diagnostics));
+    CHECK_FALSE(decode_duration(node_of(text), "x", diagnostics));
   }
   CHECK(diagnostics.error_count() == 11);
   CHECK_THAT(texts(diagnostics),
@@ -83,15 +83,15 @@ TEST_CASE("durations have a unit") {
 
 TEST_CASE("texts are any scalar, lists of texts lists of such") {
   Diagnostics diagnostics;
-  CHECK(decode_string(parse("1.30"), "x", diagnostics) == "1.30");
-  CHECK(decode_string(parse("''"), "x", diagnostics) == "");
-  CHECK(decode_string_list(parse("[a, 1, 'b c']"), "x", diagnostics) == std::vector<std::string>{"a", "1", "b c"});
-  CHECK(decode_string_list(parse("[]"), "x", diagnostics)->empty());
+  CHECK(decode_string(node_of("1.30"), "x", diagnostics) == "1.30");
+  CHECK(decode_string(node_of("''"), "x", diagnostics) == "");
+  CHECK(decode_string_list(node_of("[a, 1, 'b c']"), "x", diagnostics) == std::vector<std::string>{"a", "1", "b c"});
+  CHECK(decode_string_list(node_of("[]"), "x", diagnostics)->empty());
   CHECK(texts(diagnostics).empty());
-  CHECK_FALSE(decode_string(parse("[a]"), "x", diagnostics));
-  CHECK_FALSE(decode_string(parse("~"), "x", diagnostics));
-  CHECK_FALSE(decode_string_list(parse("a"), "x", diagnostics));
-  CHECK_FALSE(decode_string_list(parse("[a, [b], ~]"), "x", diagnostics));
+  CHECK_FALSE(decode_string(node_of("[a]"), "x", diagnostics));
+  CHECK_FALSE(decode_string(node_of("~"), "x", diagnostics));
+  CHECK_FALSE(decode_string_list(node_of("a"), "x", diagnostics));
+  CHECK_FALSE(decode_string_list(node_of("[a, [b], ~]"), "x", diagnostics));
   CHECK(texts(diagnostics) ==
         "f.yaml:1:1 x must be a text, not a list\n"
         "f.yaml:1:1 x must be a text, not nothing\n"
@@ -103,7 +103,7 @@ TEST_CASE("texts are any scalar, lists of texts lists of such") {
 TEST_CASE("a mapping is read key by key, and what is left over is unknown") {
   Diagnostics diagnostics;
   MappingDecoder decoder(
-      parse("name: n\non: true\ncount: 3\nwait: 2m\nlist: [a]\nmode: nat\nempty:\nmoode: x\nzzz: 1\n"), "s",
+      node_of("name: n\non: true\ncount: 3\nwait: 2m\nlist: [a]\nmode: nat\nempty:\nmoode: x\nzzz: 1\n"), "s",
       diagnostics);
   REQUIRE(decoder.valid());
   std::string name, mode, untouched = "before";
@@ -136,7 +136,7 @@ TEST_CASE("a mapping is read key by key, and what is left over is unknown") {
 
 TEST_CASE("wrong members leave their target as it is") {
   Diagnostics diagnostics;
-  MappingDecoder decoder(parse("a: [1]\nb: 9\nc: brigde\nD: 1\n"), "", diagnostics);
+  MappingDecoder decoder(node_of("a: [1]\nb: 9\nc: brigde\nD: 1\n"), "", diagnostics);
   std::string text = "before", choice = "nat";
   std::int64_t number = 2;
   decoder.string("a", text);
@@ -156,7 +156,7 @@ TEST_CASE("wrong members leave their target as it is") {
 
 TEST_CASE("a mapping of another type is one error") {
   Diagnostics diagnostics;
-  MappingDecoder wrong(parse("[a]"), "s", diagnostics);
+  MappingDecoder wrong(node_of("[a]"), "s", diagnostics);
   CHECK_FALSE(wrong.valid());
   CHECK(wrong.node("a") == nullptr);
   wrong.finish();
