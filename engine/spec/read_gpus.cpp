@@ -64,9 +64,11 @@ class GpuReader {
     const std::string what = fmt::format("gpus[{}]", index);
     GpuSpec gpu;
     gpu.where = node.where();
-    if (node.is_scalar() && parse_bdf(node.text())) {
-      diagnostics_.error(node.where(), fmt::format("{} must be a mapping, not {}", what, quote(node.text())),
-                         fmt::format("write - pci_address: {}", quote(node.text())));
+    if (node.is_scalar() || node.is_sequence()) {
+      const std::string found = node.is_scalar() ? quote(node.text()) : std::string(describe(node.kind()));
+      const bool is_address = node.is_scalar() && parse_bdf(node.text());
+      diagnostics_.error(node.where(), fmt::format("{} must be a mapping, not {}", what, found),
+                         fmt::format("write - pci_address: {}", is_address ? found : "\"0000:0a:00.0\""));
     } else {
       read_entry(node, what, gpu);
     }
@@ -162,7 +164,8 @@ void read_gpus(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics) {
   }
   if (node->items().size() > max_gpus) {
     diagnostics.error(node->where(),
-                      fmt::format("gpus has {} entries; {} is the most", node->items().size(), max_gpus));
+                      fmt::format("gpus has {} entries; {} is the most", node->items().size(), max_gpus),
+                      "check that this is the file you meant");
     return;
   }
   GpuReader reader(spec, diagnostics);

@@ -40,7 +40,8 @@ NamedRange read_range(MappingDecoder& section, std::string_view key, std::string
                             : "write ADDRESS/BITS, for example 192.168.130.0/24");
   } else if (range->prefix < least || range->prefix > most) {
     diagnostics.error(*named.where,
-                      fmt::format("{}: /{} does not fit; /{} to /{} do", named.what, range->prefix, least, most));
+                      fmt::format("{}: /{} does not fit; /{} to /{} do", named.what, range->prefix, least, most),
+                      range->prefix < least ? "choose a smaller range" : "choose a wider range");
   } else {
     named.range = range;
   }
@@ -63,24 +64,26 @@ void check_overlaps(const std::array<NamedRange, 3>& ranges, const SourceLocatio
   }
 }
 
-void check_name(MappingDecoder& network, std::string_view key, std::size_t most, Diagnostics& diagnostics) {
+void check_name(MappingDecoder& network, std::string_view key, std::size_t most, std::string_view example,
+                Diagnostics& diagnostics) {
   const YamlNode* node = network.node(key);
   if (node == nullptr || !node->is_scalar()) return;
   const std::string& text = node->text();
   if (consists_of(text, "-_.") && text.front() != '-' && text != "." && text != ".." && text.size() <= most) return;
   diagnostics.error(node->where(),
                     fmt::format("{} must be a name of at most {} letters, digits, '-', '_' and '.', not {}",
-                                network.path(key), most, quote(text)));
+                                network.path(key), most, quote(text)),
+                    fmt::format("for example {}", example));
 }
 
 void read_mode(MappingDecoder& network, Spec& spec, Diagnostics& diagnostics) {
   constexpr std::size_t max_name = 50;
   constexpr std::size_t max_interface_name = 15;  // IFNAMSIZ - 1
   network.string("name", spec.network.name);
-  check_name(network, "name", max_name, diagnostics);
+  check_name(network, "name", max_name, NetworkSpec().name, diagnostics);
   network.choice("mode", spec.network.mode, {"nat", "bridge"});
   network.string("bridge", spec.network.bridge);
-  check_name(network, "bridge", max_interface_name, diagnostics);
+  check_name(network, "bridge", max_interface_name, "br0", diagnostics);
   const YamlNode* mode = network.node("mode");
   const YamlNode* bridge = network.node("bridge");
   if (spec.network.mode == "bridge" && bridge == nullptr) {

@@ -53,7 +53,7 @@ void read_host(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics) {
                         "write it as systemctl shows it: nvidia-persistenced.service");
     }
   }
-  host.integer("memory_reserve", spec.host.memory_reserve_mib, 0, 16'777'216);
+  read_size(host, {"memory_reserve", "MiB", 0, max_memory_mib}, spec.host.memory_reserve_mib, diagnostics);
   host.boolean("persist_bindings", spec.host.persist_bindings);
   host.finish();
 }
@@ -91,7 +91,7 @@ void read_storage(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics
   storage.string("pool", spec.storage.pool);
   storage.string("path", spec.storage.path);
   reject(storage, "pool", consists_of(spec.storage.pool, "-_.") && spec.storage.pool.front() != '-',
-         "a name of letters, digits, '-', '_' and '.'", "", diagnostics);
+         "a name of letters, digits, '-', '_' and '.'", "for example gpuplan", diagnostics);
   reject(storage, "path", is_clean_path(spec.storage.path), "an absolute path", "begin it with / and leave out ..",
          diagnostics);
   storage.finish();
@@ -123,10 +123,7 @@ void read_gpu_operator(MappingDecoder& document, Spec& spec, Diagnostics& diagno
 void read_timeouts(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics) {
   MappingDecoder timeouts = section(document, "timeouts", diagnostics);
   constexpr std::int64_t day = 86'400;
-  const auto read = [&](std::string_view key, std::int64_t& target) {
-    timeouts.duration(key, target);
-    reject(timeouts, key, target >= 1 && target <= day, "a duration from 1s to 24h", "", diagnostics);
-  };
+  const auto read = [&](std::string_view key, std::int64_t& target) { timeouts.duration(key, target, 1, day); };
   read("guest_boot", spec.timeouts.guest_boot);
   read("ssh", spec.timeouts.ssh);
   read("kubeadm", spec.timeouts.kubeadm);

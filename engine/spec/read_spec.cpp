@@ -38,7 +38,8 @@ void read_extensions(const YamlNode& root, MappingDecoder& document, Spec& spec,
     if (entry.key.substr(0, 2) != "x-") continue;
     document.node(entry.key);
     if (spec.extensions.size() >= max_extensions) {
-      diagnostics.error(entry.key_where, fmt::format("more than {} sections x-NAME", max_extensions));
+      diagnostics.error(entry.key_where, fmt::format("more than {} sections x-NAME", max_extensions),
+                        "remove those that no module reads");
       return;
     }
     const std::string kind = entry.key.substr(2);

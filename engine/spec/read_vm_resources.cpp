@@ -5,93 +5,9 @@
 namespace gpuplan {
 namespace {
 
-constexpr std::int64_t max_memory_mib = 16'777'216;  // 16 TiB
 constexpr std::int64_t max_cpus = 1024;
 constexpr std::int64_t min_disk_gib = 10;  // the image, container images and logs
 constexpr std::int64_t max_disk_gib = 65'536;
-
-// What one number may be, and how it is said.
-struct Size {
-  std::string_view key;
-  std::string_view unit;
-  std::int64_t least;
-  std::int64_t most;
-};
-
-// The size in MiB of a text with a unit: 65536 for "64G", "64GB", "64 GiB". Nothing for other texts.
-std::optional<std::int64_t> mib_of(std::string_view text) {
-  constexpr std::int64_t most = 1'000'000;  // keeps the products small
-  std::int64_t number = 0;
-  std::size_t at = 0;
-  for (; at < text.size() && text[at] >= '0' && text[at] <= '9' && number < most; ++at) {
-    number = number * 10 + (text[at] - '0');
-  }
-  if (at == 0 || number >= most) return std::nullopt;
-  while (at < text.size() && text[at] == ' ') ++at;
-  const std::string_view unit = text.substr(at);
-  if (unit.empty() || (unit.size() > 1 && unit != "MB" && unit != "MiB" && unit != "Mi" && unit != "GB" &&
-                       unit != "GiB" && unit != "Gi" && unit != "TB" && unit != "TiB" && unit != "Ti")) {
-    return std::nullopt;
-  }
-  switch (unit.front()) {
-    case 'M':
-      return number;
-    case 'G':
-      return number * 1024;
-    case 'T':
-      return number * 1024 * 1024;
-    default:
-      return std::nullopt;
-  }
-}
-
-bool is_memory(const Size& size) { return size.unit == "MiB"; }
-
-std::string_view whole_hint(const Size& size) {
-  if (is_memory(size)) return "memory is in MiB";
-  return size.unit == "GiB" ? "disk is in GiB" : "";
-}
-
-// What to do about a number outside of its limits.
-std::string range_hint(const Size& size, std::int64_t value) {
-  const bool looks_like_gib = is_memory(size) && value > 0 && value < size.least;
-  if (looks_like_gib) return fmt::format("memory is in MiB: {} GiB are {}", value, value * 1024);
-  return std::string(whole_hint(size));
-}
-
-// What to do about something that is no number.
-std::string shape_hint(const Size& size, const YamlNode& node) {
-  if (!node.is_plain() && !node.text().empty() && node.text().find_first_not_of("0123456789") == std::string::npos) {
-    return "write it without quotes";
-  }
-  if (const auto mib = mib_of(node.text()); mib && size.unit != "CPUs") {
-    return fmt::format("{}: write {}", whole_hint(size), is_memory(size) ? *mib : *mib / 1024);
-  }
-  return std::string(whole_hint(size));
-}
-
-void read_size(MappingDecoder& section, const Size& size, std::int64_t& target, Diagnostics& diagnostics) {
-  const YamlNode* node = section.node(size.key);
-  if (node == nullptr) return;
-  const std::string what = section.path(size.key);
-  Diagnostics ignored;
-  const auto value = decode_int(*node, what, ignored);
-  if (!value) {
-    const std::string found = node->is_scalar() ? quote(node->text()) : std::string(describe(node->kind()));
-    diagnostics.error(node->where(), fmt::format("{} must be a whole number of {}, not {}", what, size.unit, found),
-                      shape_hint(size, *node));
-  } else if (*value < size.least) {
-    diagnostics.error(node->where(),
-                      fmt::format("{}: {} {} are too few; {} is the least", what, *value, size.unit, size.least),
-                      range_hint(size, *value));
-  } else if (*value > size.most) {
-    diagnostics.error(node->where(),
-                      fmt::format("{}: {} {} are too many; {} is the most", what, *value, size.unit, size.most),
-                      range_hint(size, *value));
-  } else {
-    target = *value;
-  }
-}
 
 void read_sizes(MappingDecoder& section, std::int64_t least_memory, std::int64_t least_cpus, VmResources& target,
                 Diagnostics& diagnostics) {

@@ -41,17 +41,17 @@ class AssignmentReader {
 
   void read(const YamlNode::Entry& entry) {
     WorkerSpec worker;
-    worker.key = entry.key;
     worker.name = fmt::format("{}-{}", spec_.cluster, entry.key);
     worker.where = entry.key_where;
     const bool named = check_name(entry, worker.name, diagnostics_);
+    worker.key = named ? entry.key : shorten(entry.key);  // which otherwise may be as long as the file
     const YamlNode& list = entry.value;
     if (!list.is_null() && !list.is_sequence()) {
       const std::string found = list.is_scalar() ? quote(list.text()) : std::string(describe(list.kind()));
       diagnostics_.error(
           list.where(),
-          fmt::format("worker_gpu_assignment.{} must be a list of indexes into gpus, not {}", entry.key, found),
-          list.is_scalar() ? fmt::format("write [{}]", list.text()) : std::string());
+          fmt::format("worker_gpu_assignment.{} must be a list of indexes into gpus, not {}", worker.key, found),
+          list.is_scalar() ? fmt::format("write [{}]", shorten(list.text())) : "write [0, 1]");
     }
     for (std::size_t i = 0; i < list.items().size(); ++i) read_index(worker, list.items()[i], i);
     if (named) spec_.workers.push_back(std::move(worker));
@@ -70,13 +70,16 @@ class AssignmentReader {
  private:
   void read_index(WorkerSpec& worker, const YamlNode& node, std::size_t position) {
     const std::string what = fmt::format("worker_gpu_assignment.{}[{}]", worker.key, position);
-    const auto number = decode_int(node, what, diagnostics_, 0, max_gpu_index);
+    const std::int64_t count = gpus_known_ ? static_cast<std::int64_t>(spec_.gpus.size()) : max_gpu_index + 1;
+    const auto number =
+        gpus_known_ ? decode_int(node, what, diagnostics_) : decode_int(node, what, diagnostics_, 0, max_gpu_index);
     if (!number) return;
-    const auto index = static_cast<std::size_t>(*number);
-    if (gpus_known_ && index >= spec_.gpus.size()) {
-      diagnostics_.error(node.where(), out_of_range(worker.key, index), "indexes count from 0, in the order of gpus");
+    if (*number < 0 || *number >= count) {
+      diagnostics_.error(node.where(), out_of_range(worker.key, *number),
+                         "indexes count from 0, in the order of gpus");
       return;
     }
+    const auto index = static_cast<std::size_t>(*number);
     const auto [owner, is_new] = owners_.emplace(index, Owner{worker.key, node.where()});
     if (is_new) {
       worker.gpu_indexes.push_back(index);
@@ -91,7 +94,7 @@ class AssignmentReader {
     }
   }
 
-  std::string out_of_range(const std::string& worker, std::size_t index) const {
+  std::string out_of_range(const std::string& worker, std::int64_t index) const {
     const std::size_t count = spec_.gpus.size();
     const std::string start = fmt::format("{} uses GPU {}, but `gpus` ", worker, index);
     if (count == 0) return start + "is empty";
@@ -154,8 +157,10 @@ void read_workers(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics
       return;
     }
     if (node->entries().size() > max_workers) {
-      diagnostics.error(node->where(), fmt::format("worker_gpu_assignment has {} workers; {} is the most",
-                                                   node->entries().size(), max_workers));
+      diagnostics.error(
+          node->where(),
+          fmt::format("worker_gpu_assignment has {} workers; {} is the most", node->entries().size(), max_workers),
+          "check that this is the file you meant");
       return;
     }
     for (const YamlNode::Entry& entry : node->entries()) reader.read(entry);

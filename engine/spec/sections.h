@@ -28,6 +28,15 @@ void assign_addresses(MappingDecoder& addresses, const Ipv4Range& range,
 void check_worker_keys(MappingDecoder& section, const YamlNode* mapping, MappingDecoder& document,
                        Diagnostics& diagnostics, std::string_view also_known);
 
+// What a number of CPUs or of a size may be, and how it is said.
+struct Size {
+  std::string_view key;
+  std::string_view unit;  // MiB, GiB or CPUs
+  std::int64_t least;
+  std::int64_t most;
+};
+constexpr std::int64_t max_memory_mib = 16'777'216;  // 16 TiB
+void read_size(MappingDecoder& section, const Size& size, std::int64_t& target, Diagnostics& diagnostics);
 // The section under `key`; one without members if it is absent.
 MappingDecoder section(MappingDecoder& document, std::string_view key, Diagnostics& diagnostics);
 // True for a DNS label (RFC 1123): a-z, 0-9 and dashes, no dash at either end, at most 63 characters.

@@ -50,6 +50,27 @@ std::string join_choices(const std::vector<std::string_view>& choices) {
   return out;
 }
 
+std::string join_shortened(const std::vector<std::string_view>& keys) {
+  std::string out;
+  for (const std::string_view key : keys) out += (out.empty() ? "" : ", ") + shorten(key);
+  return out;
+}
+
+std::string boolean_remedy(const YamlNode& node) {
+  const std::string text = node.is_scalar() ? lower_case(node.text()) : std::string();
+  if (text == "true" || text == "false") return node.is_plain() ? "write " + text : "write it without quotes";
+  if (text == "yes" || text == "on" || text == "1") return "write true";
+  if (text == "no" || text == "off" || text == "0") return "write false";
+  return "write one of them";
+}
+
+// "90s", "15m", "24h": with the largest unit that divides it.
+std::string duration_text(std::int64_t seconds) {
+  if (seconds > 0 && seconds % 3600 == 0) return fmt::format("{}h", seconds / 3600);
+  if (seconds > 0 && seconds % 60 == 0) return fmt::format("{}m", seconds / 60);
+  return fmt::format("{}s", seconds);
+}
+
 std::int64_t seconds_per(char unit) {
   switch (unit) {
     case 's':
@@ -65,17 +86,19 @@ std::int64_t seconds_per(char unit) {
 
 }  // namespace
 
-std::string quote(std::string_view text) {
+std::string shorten(std::string_view text) {
   constexpr std::size_t max_shown = 60;
-  if (text.size() <= max_shown) return fmt::format("\"{}\"", text);
+  if (text.size() <= max_shown) return std::string(text);
   std::size_t end = max_shown;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
-  return fmt::format("\"{}…\"", text.substr(0, end));
+  return fmt::format("{}…", text.substr(0, end));
 }
+
+std::string quote(std::string_view text) { return fmt::format("\"{}\"", shorten(text)); }
 
 std::optional<std::string> decode_string(const YamlNode& node, std::string_view what, Diagnostics& diagnostics) {
   if (node.is_scalar()) return node.text();
-  wrong_type(node, what, "a text", diagnostics);
+  wrong_type(node, what, "a text", diagnostics, "write a single value");
   return std::nullopt;
 }
 
@@ -85,15 +108,14 @@ std::optional<bool> decode_bool(const YamlNode& node, std::string_view what, Dia
     if (text == "true" || text == "True" || text == "TRUE") return true;
     if (text == "false" || text == "False" || text == "FALSE") return false;
   }
-  const bool quoted = node.is_scalar() && !node.is_plain() && (node.text() == "true" || node.text() == "false");
-  wrong_type(node, what, "true or false", diagnostics, quoted ? "write it without quotes" : "");
+  wrong_type(node, what, "true or false", diagnostics, boolean_remedy(node));
   return std::nullopt;
 }
 
 std::optional<std::int64_t> decode_int(const YamlNode& node, std::string_view what, Diagnostics& diagnostics,
                                        std::int64_t least, std::int64_t most) {
   if (!node.is_scalar() || !is_decimal(node.text())) {
-    wrong_type(node, what, "a whole number", diagnostics);
+    wrong_type(node, what, "a whole number", diagnostics, "write plain digits, such as 16");
     return std::nullopt;
   }
   if (!node.is_plain()) {
@@ -106,18 +128,19 @@ std::optional<std::int64_t> decode_int(const YamlNode& node, std::string_view wh
   if (fits && value >= least && value <= most) return value;
   // Digits beyond 64 bits are out of any range; where no range was asked for, name the type's own.
   if (least == std::numeric_limits<std::int64_t>::min() && most == std::numeric_limits<std::int64_t>::max()) {
-    wrong_type(node, what, "a whole number of at most 64 bits", diagnostics);
+    wrong_type(node, what, "a whole number of at most 64 bits", diagnostics, "check its digits");
   } else {
-    wrong_type(node, what, range_text(least, most), diagnostics);
+    wrong_type(node, what, range_text(least, most), diagnostics, "choose a number in these bounds");
   }
   return std::nullopt;
 }
 
-std::optional<std::int64_t> decode_duration(const YamlNode& node, std::string_view what, Diagnostics& diagnostics) {
+std::optional<std::int64_t> decode_duration(const YamlNode& node, std::string_view what, Diagnostics& diagnostics,
+                                            std::int64_t least, std::int64_t most) {
   constexpr std::string_view wanted = "a duration such as 90s, 15m or 2h";
-  constexpr std::int64_t most = 1'000'000'000;
+  constexpr std::string_view remedy = "write digits with s, m or h right behind them";
   if (!node.is_scalar() || node.text().empty()) {
-    wrong_type(node, what, wanted, diagnostics);
+    wrong_type(node, what, wanted, diagnostics, std::string(remedy));
     return std::nullopt;
   }
   std::string_view text = node.text();
@@ -129,11 +152,13 @@ std::optional<std::int64_t> decode_duration(const YamlNode& node, std::string_vi
   text.remove_suffix(1);
   std::int64_t value = 0;
   if (unit == 0 || !is_decimal(text) || text.front() == '-') {
-    wrong_type(node, what, wanted, diagnostics);
+    wrong_type(node, what, wanted, diagnostics, std::string(remedy));
     return std::nullopt;
   }
-  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc{} || value > most / unit) {
-    wrong_type(node, what, fmt::format("at most {}h", most / 3600), diagnostics);
+  const bool fits = std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc{};
+  if (!fits || value > most / unit || value * unit < least) {
+    wrong_type(node, what, fmt::format("a duration from {} to {}", duration_text(least), duration_text(most)),
+               diagnostics, "choose a time in these bounds");
     return std::nullopt;
   }
   return value * unit;
@@ -143,7 +168,7 @@ std::optional<std::vector<std::string>> decode_string_list(const YamlNode& node,
                                                            Diagnostics& diagnostics) {
   if (!node.is_sequence()) {
     wrong_type(node, what, "a list of texts", diagnostics,
-               node.is_scalar() ? fmt::format("write [{}]", quote(node.text())) : std::string());
+               node.is_scalar() ? fmt::format("write [{}]", quote(node.text())) : "write [FIRST, SECOND]");
     return std::nullopt;
   }
   std::vector<std::string> out;
@@ -163,7 +188,7 @@ MappingDecoder::MappingDecoder(const YamlNode& node, std::string what, Diagnosti
     : node_(node), what_(std::move(what)), diagnostics_(diagnostics) {
   if (node_.is_mapping() || node_.is_null()) return;
   valid_ = false;
-  wrong_type(node_, what_, "a mapping", diagnostics_);
+  wrong_type(node_, what_, "a mapping", diagnostics_, "write its keys as lines KEY: VALUE");
 }
 
 void MappingDecoder::string(std::string_view key, std::string& target) {
@@ -184,10 +209,11 @@ void MappingDecoder::integer(std::string_view key, std::int64_t& target, std::in
   if (const auto value = decode_int(*member, path(key), diagnostics_, least, most)) target = *value;
 }
 
-void MappingDecoder::duration(std::string_view key, std::int64_t& target_seconds) {
+void MappingDecoder::duration(std::string_view key, std::int64_t& target_seconds, std::int64_t least,
+                              std::int64_t most) {
   const YamlNode* member = node(key);
   if (member == nullptr) return;
-  if (const auto value = decode_duration(*member, path(key), diagnostics_)) target_seconds = *value;
+  if (const auto value = decode_duration(*member, path(key), diagnostics_, least, most)) target_seconds = *value;
 }
 
 void MappingDecoder::string_list(std::string_view key, std::vector<std::string>& target) {
@@ -205,7 +231,7 @@ void MappingDecoder::choice(std::string_view key, std::string& target, const std
   }
   const std::string guess = member->is_scalar() ? did_you_mean(member->text(), choices) : std::string();
   wrong_type(*member, path(key), join_choices(choices), diagnostics_,
-             guess.empty() ? std::string() : fmt::format("did you mean \"{}\"?", guess));
+             guess.empty() ? "write one of them" : fmt::format("did you mean \"{}\"?", guess));
 }
 
 const YamlNode* MappingDecoder::node(std::string_view key) {
@@ -215,7 +241,7 @@ const YamlNode* MappingDecoder::node(std::string_view key) {
 }
 
 std::string MappingDecoder::path(std::string_view key) const {
-  return what_.empty() ? std::string(key) : fmt::format("{}.{}", what_, key);
+  return what_.empty() ? shorten(key) : fmt::format("{}.{}", what_, shorten(key));
 }
 
 void MappingDecoder::finish() {
@@ -234,7 +260,7 @@ void MappingDecoder::finish() {
     if (!guess.empty())
       remedy = fmt::format("did you mean \"{}\"?", guess);
     else if (!candidates.empty())
-      remedy = fmt::format("known keys here: {}", fmt::join(candidates, ", "));
+      remedy = fmt::format("known keys here: {}", join_shortened(candidates));
     diagnostics_.error(entry.key_where,
                        what_.empty() ? fmt::format("unknown key {}", quote(entry.key))
                                      : fmt::format("unknown key {} in {}", quote(entry.key), what_),

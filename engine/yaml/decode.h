@@ -13,7 +13,9 @@
 
 namespace gpuplan {
 
-// The text in double quotes for an error message; cut with "…" after about 60 bytes.
+// The text for an error message: cut with "…" after about 60 bytes.
+std::string shorten(std::string_view text);
+// The same in double quotes.
 std::string quote(std::string_view text);
 
 // Scalars. Each adds an error that names `what` ("vm_resources.worker.memory") and returns nothing
@@ -24,7 +26,8 @@ std::optional<std::int64_t> decode_int(const YamlNode& node, std::string_view wh
                                        std::int64_t least = std::numeric_limits<std::int64_t>::min(),
                                        std::int64_t most = std::numeric_limits<std::int64_t>::max());
 // A duration such as "90s", "15m", "2h" in seconds; a bare number is an error that asks for the unit.
-std::optional<std::int64_t> decode_duration(const YamlNode& node, std::string_view what, Diagnostics& diagnostics);
+std::optional<std::int64_t> decode_duration(const YamlNode& node, std::string_view what, Diagnostics& diagnostics,
+                                            std::int64_t least = 0, std::int64_t most = 1'000'000'000);
 std::optional<std::vector<std::string>> decode_string_list(const YamlNode& node, std::string_view what,
                                                            Diagnostics& diagnostics);
 
@@ -40,7 +43,8 @@ class MappingDecoder {
   void string(std::string_view key, std::string& target);
   void boolean(std::string_view key, bool& target);
   void integer(std::string_view key, std::int64_t& target, std::int64_t least, std::int64_t most);
-  void duration(std::string_view key, std::int64_t& target_seconds);
+  void duration(std::string_view key, std::int64_t& target_seconds, std::int64_t least = 0,
+                std::int64_t most = 1'000'000'000);
   void string_list(std::string_view key, std::vector<std::string>& target);
   // One of a closed set; an error lists the choices.
   void choice(std::string_view key, std::string& target, const std::vector<std::string_view>& choices);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <sstream>
 
 #include "yaml/text_check.h"
@@ -63,10 +64,13 @@ Wording wording_of(const std::string& message) {
   return {"", "this is not YAML", "check the indentation, brackets and quotes of this line and the one above"};
 }
 
-bool tab_in_indentation(const SourceLocation& where) {
+// The column of the first tab in the line's indentation; nothing if there is none.
+std::optional<std::size_t> tab_in_indentation(const SourceLocation& where) {
   const std::string line = where.line_text();
   const std::size_t first = line.find_first_not_of(" \t");
-  return first != std::string::npos && line.substr(0, first).find('\t') != std::string::npos;
+  const std::size_t tab = line.find('\t');
+  if (first == std::string::npos || tab == std::string::npos || tab > first) return std::nullopt;
+  return tab + 1;
 }
 
 // True if something other than blanks stands before the place on its line.
@@ -83,7 +87,8 @@ void report_syntax_error(const YAML::Exception& error, PlaceFinder& places, cons
   const Wording wording = wording_of(error.msg);
   std::string summary(wording.summary);
   std::string remedy(wording.remedy);
-  if (tab_in_indentation(where)) {
+  if (const auto tab = tab_in_indentation(where)) {
+    where.column = *tab;
     summary = "a tab in the indentation";
     remedy = "indent with blanks";
   } else if (wording.library.find("flow not found") != std::string_view::npos && builder.open_bracket()) {
@@ -109,7 +114,10 @@ YamlNode parse_yaml(std::shared_ptr<const SourceFile> file, Diagnostics& diagnos
   }
   PlaceFinder places(file, start);
   if (const auto problem = check_text(text, start)) {
-    diagnostics.error(places.at_offset(problem->offset), problem->summary, problem->remedy);
+    SourceLocation where = places.at_offset(problem->offset);
+    // Errors show the line that they are about, and terminals obey more than they should.
+    where.file = std::make_shared<SourceFile>(SourceFile{file->name, without_forbidden_characters(text)});
+    diagnostics.error(where, problem->summary, problem->remedy);
     return {};
   }
   TreeBuilder builder(places, diagnostics, limits);

@@ -65,14 +65,16 @@ std::shared_ptr<const SourceFile> read_source_file(const std::string& path, Diag
                               S_ISDIR(status.st_mode) ? "this is a directory" : "this is a device or pipe"),
                   "give the path of a YAML file");
   }
+  auto source = std::make_shared<SourceFile>();
+  source->name = path;
   const auto too_large = [&] {
-    return refuse(diagnostics, fmt::format("{}: the file is larger than {} bytes", path, max_bytes),
-                  "check that this is the file you meant");
+    source->text.clear();
+    diagnostics.error({source, 1, 1, 1}, fmt::format("the file is larger than {} bytes", max_bytes),
+                      "check that this is the file you meant");
+    return nullptr;
   };
   if (static_cast<std::uint64_t>(status.st_size) > max_bytes) return too_large();
   // The size may lie (files in /proc) or grow meanwhile, so the loop counts for itself.
-  auto source = std::make_shared<SourceFile>();
-  source->name = path;
   std::string buffer(std::size_t{1} << 16U, '\0');
   for (;;) {
     const ssize_t got = ::read(file.number(), buffer.data(), buffer.size());

@@ -41,11 +41,18 @@ Decoded decode_multibyte(std::string_view text, std::size_t i) {
 
 bool is_forbidden(std::uint32_t code_point) {
   if (code_point < 0x20) return code_point != '\t' && code_point != '\n' && code_point != '\r';
-  if (code_point >= 0x7F && code_point < 0xA0) return code_point != 0x85;
+  // With U+0085, which YAML allows: terminals take it for a line end.
+  if (code_point >= 0x7F && code_point < 0xA0) return true;
   // Byte order marks and bidirectional overrides inside a text make it look other than it is.
   if (code_point >= 0x202A && code_point <= 0x202E) return true;
   if (code_point >= 0x2066 && code_point <= 0x2069) return true;
   return code_point == 0xFEFF || code_point == 0xFFFE || code_point == 0xFFFF;
+}
+
+// The character at `i`, whose bytes may be anything.
+Decoded decode(std::string_view text, std::size_t i) {
+  const unsigned first = byte_at(text, i);
+  return first < 0x80 ? Decoded{first, 1} : decode_multibyte(text, i);
 }
 
 // yaml-cpp keeps every token of a line until it knows whether the line's first one is a key. Brackets
@@ -140,7 +147,7 @@ std::optional<TextProblem> check_text(std::string_view text, std::size_t start) 
     if (first == '\r' && (i + 1 == text.size() || text[i + 1] != '\n')) {
       return TextProblem{i, "a carriage return without a line feed", "save the file with Unix line ends"};
     }
-    const Decoded decoded = first < 0x80 ? Decoded{first, 1} : decode_multibyte(text, i);
+    const Decoded decoded = decode(text, i);
     if (decoded.size == 0) {
       return TextProblem{i, fmt::format("byte 0x{:02x} is not UTF-8 text", first), "save the file as UTF-8"};
     }
@@ -151,6 +158,31 @@ std::optional<TextProblem> check_text(std::string_view text, std::size_t start) 
     i += decoded.size;
   }
   return check_lines(text, start);
+}
+
+std::optional<std::uint32_t> forbidden_character(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const Decoded decoded = decode(text, i);
+    if (decoded.size == 0) return byte_at(text, i);
+    if (is_forbidden(decoded.code_point)) return decoded.code_point;
+    i += decoded.size;
+  }
+  return std::nullopt;
+}
+
+std::string without_forbidden_characters(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    const Decoded decoded = decode(text, i);
+    if (decoded.size == 0 || is_forbidden(decoded.code_point)) {
+      out += '?';
+    } else {
+      out += text.substr(i, decoded.size);
+    }
+    i += std::max<std::size_t>(decoded.size, 1);
+  }
+  return out;
 }
 
 }  // namespace gpuplan

@@ -1,8 +1,10 @@
 // What every text must be before a YAML parser may see it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -45,5 +47,11 @@ struct TextProblem {
   std::string remedy;
 };
 std::optional<TextProblem> check_text(std::string_view text, std::size_t start);
+
+// The first character that no file and no value may have, such as the escape of a terminal. A byte that is not
+// UTF-8 counts as the character of its number: yaml-cpp 0.7 makes such of the escapes \N and \_.
+std::optional<std::uint32_t> forbidden_character(std::string_view text);
+// The text with a '?' for each such character and each byte that is not UTF-8: safe to show, columns kept.
+std::string without_forbidden_characters(std::string_view text);
 
 }  // namespace gpuplan

@@ -72,9 +72,7 @@ void TreeBuilder::OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) {
     check_properties(where, "?", anchor);
     count_node(where);
     error(where, "a key is missing before ':'", "write KEY: VALUE; a key that is called null needs quotes");
-    Frame& frame = frames_.back();
-    frame.has_key = frame.drop_value = true;
-    frame.key_where = where;
+    drop_key(where);
     return;
   }
   // An absent value has no place of its own: yaml-cpp names the next token, maybe lines below.
@@ -94,9 +92,7 @@ void TreeBuilder::OnAlias(const YAML::Mark& mark, YAML::anchor_t) {
   count_node(where);
   error(where, "aliases (*NAME) are not supported here", "write the value out");
   if (wants_key()) {
-    Frame& frame = frames_.back();
-    frame.has_key = frame.drop_value = true;
-    frame.key_where = where;
+    drop_key(where);
     return;
   }
   add_value(YamlNode::null(where));
@@ -109,8 +105,12 @@ void TreeBuilder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML:
   check_properties(where, tag, anchor);
   count_node(where);
   const bool plain = tag == "?" || tag.empty();
+  const bool refused = !plain && refuse_escapes(where, value);
   if (wants_key()) {
+    if (refused) return drop_key(where);
     add_key(extent, value, plain);
+  } else if (refused) {
+    add_value(YamlNode::null(where));
   } else if (plain && is_null_text(value)) {
     add_value(YamlNode::null(where));
   } else {
@@ -174,6 +174,21 @@ void TreeBuilder::check_properties(const SourceLocation& where, const std::strin
     error(where, fmt::format("the tag {} is not supported here", quote(short_tag(tag))),
           "remove it; a text that looks like a number goes into quotes");
   }
+}
+
+// What may not stand in a file must not come in by "\e" or "\u202e" either: values go to terminals and XML.
+bool TreeBuilder::refuse_escapes(const SourceLocation& where, const std::string& value) {
+  const auto character = forbidden_character(value);
+  if (!character) return false;
+  error(where, fmt::format("an escape in this text stands for U+{:04X}, which no value may have", *character),
+        "remove the escape");
+  return true;
+}
+
+void TreeBuilder::drop_key(const SourceLocation& where) {
+  Frame& frame = frames_.back();
+  frame.has_key = frame.drop_value = true;
+  frame.key_where = where;
 }
 
 void TreeBuilder::count_node(const SourceLocation& where) {

@@ -65,6 +65,8 @@ class TreeBuilder : public YAML::EventHandler {
   // Of an absent list item: its dash, while yaml-cpp names the token behind it.
   SourceLocation place_of_item(const YAML::Mark& mark);
   Extent extent(const YAML::Mark& mark, const std::string& value);
+  bool refuse_escapes(const SourceLocation& where, const std::string& value);
+  void drop_key(const SourceLocation& where);
   void check_colon(const Frame& frame);
   void check_properties(const SourceLocation& where, const std::string& tag, YAML::anchor_t anchor);
   void count_node(const SourceLocation& where);

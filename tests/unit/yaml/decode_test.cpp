@@ -45,11 +45,11 @@ TEST_CASE("whole numbers are decimal, plain and in range") {
   CHECK_FALSE(decode_int(node_of("'5'"), "x", ranged));
   CHECK_FALSE(decode_int(node_of("[5]"), "x", ranged));
   CHECK(texts(ranged) ==
-        "f.yaml:1:1 x must be 1 to 7, not \"8\"\n"
-        "f.yaml:1:1 x must be at least 1, not \"0\"\n"
-        "f.yaml:1:1 x must be a whole number of at most 64 bits, not \"9223372036854775808\"\n"
+        "f.yaml:1:1 x must be 1 to 7, not \"8\" | choose a number in these bounds\n"
+        "f.yaml:1:1 x must be at least 1, not \"0\" | choose a number in these bounds\n"
+        "f.yaml:1:1 x must be a whole number of at most 64 bits, not \"9223372036854775808\" | check its digits\n"
         "f.yaml:1:1 x must be a whole number, not \"5\" | write it without quotes\n"
-        "f.yaml:1:1 x must be a whole number, not a list\n");
+        "f.yaml:1:1 x must be a whole number, not a list | write plain digits, such as 16\n");
 }
 
 TEST_CASE("true and false are the only booleans") {
@@ -79,6 +79,14 @@ TEST_CASE("durations have a unit") {
   CHECK(diagnostics.error_count() == 11);
   CHECK_THAT(texts(diagnostics),
              contains("x must be a duration such as 90s, 15m or 2h, not \"90\" | add the unit: 90s"));
+  Diagnostics bounded;
+  CHECK(decode_duration(parse("24h"), "x", bounded, 1, 86'400) == 86'400);
+  CHECK_FALSE(decode_duration(parse("0s"), "x", bounded, 1, 86'400));
+  CHECK_FALSE(decode_duration(parse("99999999999999999999h"), "x", bounded, 90, 900));
+  CHECK(texts(bounded) ==
+        "f.yaml:1:1 x must be a duration from 1s to 24h, not \"0s\" | choose a time in these bounds\n"
+        "f.yaml:1:1 x must be a duration from 90s to 15m, not \"99999999999999999999h\" | "
+        "choose a time in these bounds\n");
 }
 
 TEST_CASE("texts are any scalar, lists of texts lists of such") {
@@ -93,11 +101,11 @@ TEST_CASE("texts are any scalar, lists of texts lists of such") {
   CHECK_FALSE(decode_string_list(node_of("a"), "x", diagnostics));
   CHECK_FALSE(decode_string_list(node_of("[a, [b], ~]"), "x", diagnostics));
   CHECK(texts(diagnostics) ==
-        "f.yaml:1:1 x must be a text, not a list\n"
-        "f.yaml:1:1 x must be a text, not nothing\n"
+        "f.yaml:1:1 x must be a text, not a list | write a single value\n"
+        "f.yaml:1:1 x must be a text, not nothing | write a single value\n"
         "f.yaml:1:1 x must be a list of texts, not \"a\" | write [\"a\"]\n"
-        "f.yaml:1:5 x[1] must be a text, not a list\n"
-        "f.yaml:1:10 x[2] must be a text, not nothing\n");
+        "f.yaml:1:5 x[1] must be a text, not a list | write a single value\n"
+        "f.yaml:1:10 x[2] must be a text, not nothing | write a single value\n");
 }
 
 TEST_CASE("a mapping is read key by key, and what is left over is unknown") {
@@ -148,8 +156,8 @@ TEST_CASE("wrong members leave their target as it is") {
   CHECK(number == 2);
   CHECK(choice == "nat");
   CHECK(texts(diagnostics) ==
-        "f.yaml:1:4 a must be a text, not a list\n"
-        "f.yaml:2:4 b must be 1 to 5, not \"9\"\n"
+        "f.yaml:1:4 a must be a text, not a list | write a single value\n"
+        "f.yaml:2:4 b must be 1 to 5, not \"9\" | choose a number in these bounds\n"
         "f.yaml:3:4 c must be nat, bridge or none, not \"brigde\" | did you mean \"bridge\"?\n"
         "f.yaml:4:1 unknown key \"D\" | did you mean \"d\"?\n");
 }
@@ -163,7 +171,30 @@ TEST_CASE("a mapping of another type is one error") {
   MappingDecoder absent(YamlNode(), "t", diagnostics);
   CHECK(absent.valid());
   absent.finish();
-  CHECK(texts(diagnostics) == "f.yaml:1:1 s must be a mapping, not a list\n");
+  CHECK(texts(diagnostics) == "f.yaml:1:1 s must be a mapping, not a list | write its keys as lines KEY: VALUE\n");
+}
+
+TEST_CASE("a boolean in other words is told the word") {
+  Diagnostics diagnostics;
+  for (const char* text : {"yes", "OFF", "tRue", "'true'", "maybe", "[]"}) decode_bool(parse(text), "x", diagnostics);
+  CHECK(texts(diagnostics) ==
+        "f.yaml:1:1 x must be true or false, not \"yes\" | write true\n"
+        "f.yaml:1:1 x must be true or false, not \"OFF\" | write false\n"
+        "f.yaml:1:1 x must be true or false, not \"tRue\" | write true\n"
+        "f.yaml:1:1 x must be true or false, not \"true\" | write it without quotes\n"
+        "f.yaml:1:1 x must be true or false, not \"maybe\" | write one of them\n"
+        "f.yaml:1:1 x must be true or false, not a list | write one of them\n");
+}
+
+TEST_CASE("keys in messages are as short as other texts") {
+  Diagnostics diagnostics;
+  const std::string key(100'000, 'k');
+  MappingDecoder decoder(parse("? " + key + "\n: [1]\nzzz: 1\n"), "s", diagnostics);
+  std::string text;
+  decoder.string(key, text);
+  decoder.finish();
+  CHECK(diagnostics.error_count() == 2);
+  CHECK(texts(diagnostics).size() < 400);
 }
 
 TEST_CASE("quoted texts in messages have a bounded length and whole characters") {

@@ -155,7 +155,8 @@ TEST_CASE("what yaml-cpp 0.7 lets pass is an error all the same") {
 TEST_CASE("syntax errors have words and places of our own") {
   CHECK(only_problem("a: [0, 1\nb: 2\n") == "f.yaml:1:4: error: a list in brackets is not closed before line 2");
   CHECK(only_problem("a: {x: 1\nb: 2\n") == "f.yaml:1:4: error: a mapping in braces is not closed before line 2");
-  CHECK(only_problem("a:\n\tb: 1\n") == "f.yaml:2:3: error: a tab in the indentation");
+  CHECK(only_problem("a:\n\tb: 1\n") == "f.yaml:2:1: error: a tab in the indentation");
+  CHECK(only_problem("a:\n  b: 1\n \t c: 1\n") == "f.yaml:3:2: error: a tab in the indentation");
   CHECK(only_problem("a: b: c\n") == "f.yaml:1:5: error: a ':' where no value can begin");
   CHECK(only_problem("a: 'x' y\n") == "f.yaml:1:8: error: unexpected text behind the value");
   CHECK(only_problem("a:\n  b: 1\n c: 2\n") == "f.yaml:3:2: error: this line does not belong to the mapping above");
@@ -177,6 +178,31 @@ TEST_CASE("text that is not YAML text is refused before it is parsed") {
   CHECK(only_problem("a: x\xEF\xBB\xBF\n") ==
         "f.yaml:1:5: error: the character U+FEFF must not stand in a YAML file");
   CHECK(only_problem("a: 1\rb: 2\n") == "f.yaml:1:5: error: a carriage return without a line feed");
+}
+
+TEST_CASE("a line that is no text is shown without what terminals obey, its columns kept") {
+  const std::string shown =
+      "f.yaml:1:5: error: the character U+001B must not stand in a YAML file\n"
+      "    é: a??[2J????\n"
+      "        ^\n"
+      "  next: remove it; it may be invisible in your editor\n";
+  CHECK(parse("é: a\x1b\x1b[2J\xc2\x9b\x9b\u202e\xff\nb: 1\n").rendered == shown);
+}
+
+TEST_CASE("an escape does not bring in what may not stand in the file") {
+  using Case = std::pair<const char*, const char*>;
+  for (const auto& [escape, name] :
+       {Case("\\e", "U+001B"), Case("\\0", "U+0000"), Case("\\x9b", "U+009B"), Case("\\N", "U+0085"),
+        Case("\\_", "U+00A0"), Case("\\u202e", "U+202E"), Case("\\uFEFF", "U+FEFF"), Case("\\x7f", "U+007F")}) {
+    const std::string text = std::string("\"x") + escape + "\"";
+    const std::string problem =
+        std::string("an escape in this text stands for ") + name + ", which no value may have";
+    CHECK(only_problem("a: " + text + "\n") == "f.yaml:1:4: error: " + problem);
+    const Parsed key = parse(text + ": {b: 1}\nc: 2\n");
+    CHECK(key.rendered.substr(0, key.rendered.find('\n')) == "f.yaml:1:1: error: " + problem);
+    CHECK(key.root.entries().size() == 1);
+  }
+  CHECK(parse("a: \"\\t\\n\\r\\\\ \\xe9 \\u20ac\"\n").root.find("a")->text() == "\t\n\r\\ é €");
 }
 
 TEST_CASE("limits end parsing with an error") {

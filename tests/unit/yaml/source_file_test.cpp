@@ -69,7 +69,7 @@ TEST_CASE("a file that is too large is refused by its size") {
   const std::string path = directory.file("huge.yaml");
   std::ofstream(path) << "";
   std::filesystem::resize_file(path, 100U << 20U);  // sparse
-  CHECK(refusal(path) == "error: " + path + ": the file is larger than 1048576 bytes\n" +
+  CHECK(refusal(path) == path + ":1:1: error: the file is larger than 1048576 bytes\n" +
                              "  next: check that this is the file you meant\n");
   std::ofstream(directory.file("eleven")) << "12345678901";
   CHECK_THAT(refusal(directory.file("eleven"), 10), contains("larger than 10 bytes"));
