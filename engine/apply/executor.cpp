@@ -12,6 +12,7 @@
 #include "apply/stage_failure.h"
 #include "apply/task_graph.h"
 #include "plan/contained_call.h"
+#include "plan/describe_move.h"
 #include "plan/schema_check.h"
 
 namespace gpuplan {

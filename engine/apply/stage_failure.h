@@ -16,8 +16,4 @@ struct StageFailure {
 // Words for anything that ended a stage: HostError, PluginDefect, or else a defect of gpuplan itself.
 StageFailure describe_failure(const std::exception_ptr& thrown);
 
-// How `now` differs from `then` ("`driver` was nvidia and is vfio-pci now"); empty if it does not. Of
-// attributes that `schema` calls sensitive only the name is told.
-std::string describe_move(const Schema& schema, const Observation& then, const Observation& now);
-
 }  // namespace gpuplan

@@ -57,28 +57,24 @@ RunRecord record_for(Session& session, const Plan& plan, const Spec& spec, const
   return record;
 }
 
-std::string again(const Session& session) {
-  std::string words = session.options.verb;
-  for (const std::string& argument : session.options.arguments) words += ' ' + shell_quoted(argument);
-  if (session.options.arguments.empty()) words += " --cluster " + session.cluster;
-  return session.suggest(words);
-}
-
 std::string next_step(const Session& session, const RunOutcome& outcome, const std::string& command) {
   const std::string rollback = session.suggest("rollback --cluster " + session.cluster);
   if (outcome.status == RunStatus::succeeded) {
+    if (command == "destroy" && session.selection.is_partial()) {
+      return fmt::format("`{}` shows what is left.", session.suggest("status"));
+    }
     if (command == "destroy") return "nothing; the server is free.";
     return fmt::format("`{}` shows what was made; `{}` takes it back.", session.suggest("status"),
                        session.suggest("destroy --cluster " + session.cluster));
   }
   if (outcome.commit_begun) {
     return fmt::format("{}run `{}` again: the run began what cannot be undone, so it can only be completed.",
-                       outcome.status == RunStatus::failed ? "mend the cause, then " : "", again(session));
+                       outcome.status == RunStatus::failed ? "mend the cause, then " : "", go_on_command(session));
   }
   if (outcome.status == RunStatus::interrupted) {
-    return fmt::format("`{}` goes on with the run, `{}` undoes it.", again(session), rollback);
+    return fmt::format("`{}` goes on with the run, `{}` undoes it.", go_on_command(session), rollback);
   }
-  return fmt::format("mend the cause and run `{}` again to go on, or undo the run with `{}`.", again(session), rollback);
+  return fmt::format("mend the cause and run `{}` again to go on, or undo the run with `{}`.", go_on_command(session), rollback);
 }
 
 std::string headline(const RunOutcome& outcome) {
@@ -119,7 +115,7 @@ void roll_back_at_once(Session& session, const Spec& spec, Ending& ending) {
   ending.exit_code = code == exit_done ? exit_step_failed : code;
   const bool restored = code == exit_done;
   ending.headline += restored ? " and was undone" : " and was not undone completely";
-  ending.next = restored ? fmt::format("mend the cause and run `{}` again.", again(session))
+  ending.next = restored ? fmt::format("mend the cause and run `{}` again.", go_on_command(session))
                 : undone.status != RunStatus::succeeded && undone.status != RunStatus::rolled_back
                     ? fmt::format("`{}` goes on with the rollback.", session.suggest("rollback --cluster " + session.cluster))
                     : "look at the differences; `" + session.suggest("plan --explain SPEC") + "` shows where values are read.";
@@ -139,8 +135,9 @@ void refuse_what_is_impossible(Session& session, const Plan& plan) {
 
 // `verify: true`: everything is observed once more, and must be as the spec declares it.
 void verify(Session& session, const Spec& spec, Ending& ending) {
-  const PlanningResult result =
-      plan_apply(spec, session.kinds, session.owned(), *session.host.host, session.planner_options());
+  PlannerOptions options = session.planner_options();
+  options.selection.replaces.clear();  // they were
+  const PlanningResult result = plan_apply(spec, session.kinds, session.owned(), *session.host.host, options);
   session.console.show(result.diagnostics.items());
   std::size_t right = 0;
   for (ResourceOutcome& resource : ending.resources) {
@@ -172,7 +169,11 @@ void warn_of_unstruck_faults(Session& session) {
 
 int end_without_changes(Session& session, const Plan& plan) {
   if (!session.console.json()) {
-    session.console.out() << fmt::format("No changes. Cluster {} is as {} declares it.\n", plan.cluster, plan.spec_name);
+    session.console.out() << fmt::format("No changes. {} as {} declares {}.\n",
+                                         session.selection.is_partial()
+                                             ? fmt::format("The {} selected resources are", plan.changes.size())
+                                             : "Cluster " + plan.cluster + " is",
+                                         plan.spec_name, session.selection.is_partial() ? "them" : "it");
     return exit_done;
   }
   Ending ending;

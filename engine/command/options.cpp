@@ -235,6 +235,23 @@ void read_words(const po::parsed_options& parsed, Options& options) {
   }
 }
 
+std::vector<Address> read_addresses(const po::parsed_options& parsed, std::string_view flag) {
+  std::vector<Address> out;
+  for (const std::string& text : values_of(parsed, flag)) {
+    const std::optional<Address> address = Address::parse(text);
+    if (!address) {
+      refuse(fmt::format("--{} \"{}\" is not an address", flag, printable(text)),
+             "write KIND/NAME, for example vm-define/gpu-worker-1; `gpuplan graph SPEC` lists them");
+    }
+    out.push_back(*address);
+  }
+  return out;
+}
+
+Selection read_selection(const po::parsed_options& parsed) {
+  return {read_addresses(parsed, "target"), read_addresses(parsed, "exclude"), read_addresses(parsed, "replace")};
+}
+
 // What a suggested command must say again to mean the same server and the same state.
 std::string flags_to_repeat(const po::parsed_options& parsed) {
   std::string out;
@@ -298,6 +315,9 @@ Options parse_options(const std::vector<std::string>& words, const Environment& 
   if (options.format != "dot" && options.format != "mermaid") {
     refuse(fmt::format("--format \"{}\" is not a format", printable(options.format)), "write --format dot or mermaid");
   }
+  options.destroy = has(parsed, "destroy");
+  options.out = value_of(parsed, "out", "");
+  options.selection = read_selection(parsed);
   options.command_line = "gpuplan";
   for (const std::string& word : words) options.command_line += ' ' + printable(shell_quoted(word));
   options.repeated_flags = flags_to_repeat(parsed);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/guard/guarded_host.h"
+#include "plan/plan.h"
 #include "report/log.h"
 
 namespace gpuplan::command {
@@ -34,6 +35,10 @@ struct Options {
   std::vector<Fault> faults;
   std::optional<std::int64_t> run;
   std::string format = "dot";
+  bool destroy = false;                // plan: what destroy would do
+  std::string out;                     // plan: the file to save it to; empty: not saved
+  Selection selection;
+
 
   std::string command_line;            // as typed, for the journal and the lock
   std::string repeated_flags;          // flags that a suggested command must repeat, each with a blank in front

@@ -64,15 +64,17 @@ std::string describe(const LockHolder& holder) {
                      format_time(holder.since));
 }
 
-Spec Session::read_spec() {
+Spec Session::read_spec() { return read_spec(options.arguments.front()); }
+
+Spec Session::read_spec(const std::string& path) {
   Diagnostics diagnostics;
-  std::optional<Spec> spec = read_spec_file(options.arguments.front(), diagnostics);
+  std::optional<Spec> spec = read_spec_file(path, diagnostics);
   if (!spec) throw Failure(exit_nothing_changed, diagnostics.items());
   console.show(diagnostics.items());
   if (!options.cluster.empty() && options.cluster != spec->cluster) {
     throw Failure(exit_nothing_changed,
                   fmt::format("--cluster {} contradicts {}, which declares cluster {}", options.cluster,
-                              printable(options.arguments.front()), spec->cluster),
+                              printable(path), spec->cluster),
                   {}, "leave --cluster away: the spec names the cluster");
   }
   cluster = spec->cluster;
@@ -203,7 +205,18 @@ std::string Session::suggest(const std::string& words) const {
   return "gpuplan " + words + options.repeated_flags;
 }
 
-PlannerOptions Session::planner_options() { return {options.parallelism, console.passing_text(), &watch}; }
+PlannerOptions Session::planner_options() { return {options.parallelism, console.passing_text(), &watch, selection}; }
+
+std::string go_on_command(const Session& session) {
+  std::string words = session.go_on.empty() ? session.options.verb : session.go_on;
+  if (session.go_on.empty()) {
+    for (const std::string& argument : session.options.arguments) words += ' ' + shell_quoted(argument);
+    if (session.options.arguments.empty()) words += " --cluster " + session.cluster;
+  }
+  for (const Address& address : session.selection.targets) words += " --target " + shell_quoted(address.to_string());
+  for (const Address& address : session.selection.excludes) words += " --exclude " + shell_quoted(address.to_string());
+  return session.suggest(words);
+}
 
 Plan take_plan(Session& session, PlanningResult result) {
   const bool checks_failed = std::any_of(result.checks.begin(), result.checks.end(), [](const CheckResult& check) {

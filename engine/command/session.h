@@ -23,12 +23,13 @@ namespace gpuplan::command {
 // One execution of one verb. Every function throws Failure, with the exit code that fits.
 struct Session {
   Session(const Options& the_options, Console& the_console)
-      : options(the_options), console(the_console), state(the_options.state_dir),
+      : options(the_options), console(the_console), state(the_options.state_dir), selection(the_options.selection),
         watch([this](const Diagnostic& note) { console.show_aside(note); }) {}
 
   const Options& options;
   Console& console;
   StateDir state;
+  Selection selection;               // of the options, or of a saved plan
   std::string cluster;
   StepKinds kinds;
   CallWatch watch;  // of calls into `kinds`
@@ -36,9 +37,12 @@ struct Session {
   std::unique_ptr<GuardedHost> guarded;
   std::unique_ptr<RunLock> lock;
   std::unique_ptr<Journal> journal;  // null as long as the cluster has none
+  std::string go_on;                 // of a saved plan: the verb and argument that go on with its run
 
   // The spec in options.arguments; its warnings are shown. Sets `cluster`.
   Spec read_spec();
+  // The same for the spec at `path`.
+  Spec read_spec(const std::string& path);
   // --cluster, or the only one there is. Sets `cluster`.
   void choose_cluster();
   void load_plugins();
@@ -70,6 +74,10 @@ struct Session {
 
 // What planning came to: the plan, or Failure or ChecksFailed. Warnings are shown.
 Plan take_plan(Session& session, PlanningResult result);
+
+// "gpuplan apply h100.yaml" and the like: what goes on with this run. A saved plan serves once, so for
+// one it is the spec that it was made of.
+std::string go_on_command(const Session& session);
 
 // The spec of the cluster's last run that kept one; nothing if none did or it can be read no more.
 std::optional<Spec> last_spec(Journal& journal);

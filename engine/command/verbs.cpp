@@ -22,6 +22,13 @@ const std::vector<Flag>& all_flags() {
       {"fault", "FAULT", "on a simulated server: ADDRESS:EFFECT, call:N:EFFECT or journal:N:EFFECT,\n"
                          "with EFFECT fail, hang or kill; may be repeated"},
       {"run", "ID", "undo this run alone (see `gpuplan history`)"},
+      {"target", "ADDRESS", "only this resource and what it depends on (destroy: what cannot be without it);\n"
+                            "may be repeated"},
+      {"exclude", "ADDRESS", "all but this resource and what depends on it (destroy: what it cannot be\n"
+                             "without); may be repeated"},
+      {"replace", "ADDRESS", "make this resource anew, although nothing asks for it; may be repeated"},
+      {"out", "FILE", "save the plan, for `gpuplan apply FILE`"},
+      {"destroy", "", "show what `gpuplan destroy` would do"},
       {"format", "FORMAT", "dot or mermaid (default: dot)"},
       {"version", "", "the same as `gpuplan version`"},
   };
@@ -30,18 +37,25 @@ const std::vector<Flag>& all_flags() {
 
 const std::vector<Verb>& all_verbs() {
   static const std::vector<Verb> verbs = {
-      {"plan", "SPEC", "show what apply would change",
+      {"plan", "[SPEC]", "show what apply would change",
        "Reads the server and prints every change that `gpuplan apply` would make, attribute by\n"
-       "attribute. Changes nothing. If a check fails, the failed checks are printed instead of a plan.",
-       "gpuplan plan h100.yaml\ngpuplan plan h100.yaml --explain --host sim:specs/hosts/h100-sxm8.yaml",
-       {"detailed-exitcode", "explain"}, run_plan},
-      {"apply", "SPEC", "make the server as the spec declares it",
+       "attribute. Changes nothing. If a check fails, the failed checks are printed instead of a plan.\n"
+       "With --out the plan is saved: `gpuplan apply FILE` then makes exactly these changes, or none if\n"
+       "the server or the spec has changed since. SPEC may be left out with --destroy only.",
+       "gpuplan plan h100.yaml\ngpuplan plan h100.yaml --explain --host sim:specs/hosts/h100-sxm8.yaml\n"
+       "gpuplan plan h100.yaml --out today.plan && gpuplan apply today.plan\n"
+       "gpuplan plan --destroy --target vfio-bind/0000:0a:00.0",
+       {"detailed-exitcode", "explain", "destroy", "out", "target", "exclude", "replace"}, run_plan},
+      {"apply", "SPEC|PLAN", "make the server as the spec declares it",
        "Plans, shows the plan, asks, and carries it out. Each change is recorded before it starts, so a\n"
        "run that fails or is killed can be continued with `gpuplan apply` or undone with\n"
        "`gpuplan rollback`. Running it again changes nothing.\n"
        "With `on_failure: rollback` in the spec a failed run is undone at once. The exit code is then\n"
-       "still 3, because a step failed; 7 if the server is not as it was before.",
-       "gpuplan apply h100.yaml\ngpuplan apply h100.yaml --yes --json", {"yes", "explain", "fault"}, run_apply},
+       "still 3, because a step failed; 7 if the server is not as it was before.\n"
+       "PLAN is what `gpuplan plan --out` saved. It is refused with exit code 5 if the server, the spec or\n"
+       "the cluster has changed since.",
+       "gpuplan apply h100.yaml\ngpuplan apply today.plan\ngpuplan apply h100.yaml --yes --json",
+       {"yes", "explain", "target", "exclude", "replace", "fault"}, run_apply},
       {"rollback", "", "undo failed runs, and verify it",
        "Undoes all runs since the last successful one, newest first, then reads the server again and\n"
        "compares it with what it was before. Can be repeated. A run that began to do what cannot be\n"
@@ -50,7 +64,9 @@ const std::vector<Verb>& all_verbs() {
       {"destroy", "[SPEC]", "remove everything that gpuplan made",
        "Removes the cluster with its VMs, disks and network, and gives the GPUs back to the driver they\n"
        "came from. What gpuplan did not make stays. SPEC names the cluster; without it, --cluster does.",
-       "gpuplan destroy --cluster gpu\ngpuplan destroy h100.yaml --yes", {"yes", "explain", "fault"}, run_destroy},
+       "gpuplan destroy --cluster gpu\ngpuplan destroy h100.yaml --yes\n"
+       "gpuplan destroy --target vfio-bind/0000:0a:00.0",
+       {"yes", "explain", "target", "exclude", "fault"}, run_destroy},
       {"check", "SPEC", "say whether the server can carry the spec",
        "Runs every check of the spec against the server: passed or not, the value found, where it was\n"
        "read, and what to do. Changes nothing.",

@@ -27,6 +27,16 @@ std::size_t phase_of(const PlannedStage& stage);
 enum class PlanPurpose { apply, destroy };
 std::string_view to_string(PlanPurpose purpose);
 
+// Less than all resources, or more than the spec asks for.
+struct Selection {
+  std::vector<Address> targets;   // only these, with what they cannot be without
+  std::vector<Address> excludes;  // all but these
+  std::vector<Address> replaces;  // made anew, although nothing asks for it
+
+  bool is_partial() const { return !targets.empty() || !excludes.empty(); }
+  bool operator==(const Selection&) const = default;
+};
+
 struct Plan {
   PlanPurpose purpose = PlanPurpose::apply;
   std::string cluster;
@@ -34,6 +44,7 @@ struct Plan {
   std::string spec_sha256;   // likewise
   std::string host_identity;
   std::string host_description;
+  Selection selection;
   std::vector<Change> changes;        // dependencies first; includes those with Action::none
   std::vector<PlannedStage> stages;   // in an order in which each may run
   std::vector<Diagnostic> warnings;

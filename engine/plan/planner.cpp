@@ -12,6 +12,7 @@
 #include "plan/expand.h"
 #include "plan/parallel.h"
 #include "plan/schema_check.h"
+#include "plan/selection.h"
 #include "plan/stage_order.h"
 
 namespace gpuplan {
@@ -41,6 +42,12 @@ class WithdrawnSet : public RemovalScope {
   std::set<Address> addresses_;
 };
 
+std::set<Address> addresses_of(const std::vector<Resource>& resources) {
+  std::set<Address> out;
+  for (const Resource& resource : resources) out.insert(resource.address);
+  return out;
+}
+
 // One act of planning. Every member function reports into result_ and goes on where that makes sense.
 class Planning {
  public:
@@ -56,9 +63,14 @@ class Planning {
     return build_graph(std::move(resources), kinds_, result_.diagnostics);
   }
 
-  void run_checks(const ResourceGraph& graph, const Spec& spec) {
+  // Runs the checks of the resources among `declared`.
+  void run_checks(const ResourceGraph& graph, const std::set<Address>& declared, const Spec& spec) {
     std::vector<std::vector<CheckResult>> found(graph.resources().size());
-    in_parallel(graph.order(), "checked", [&](std::size_t i) {
+    std::vector<std::size_t> nodes;
+    for (const std::size_t i : graph.order()) {
+      if (declared.count(graph.resources()[i].address) > 0) nodes.push_back(i);
+    }
+    in_parallel(nodes, "checked", [&](std::size_t i) {
       const Resource& resource = graph.resources()[i];
       const StepKinds::Entry& plugin = plugin_of(resource.address);
       contain(plugin, "check", resource.address, [&] {
@@ -67,7 +79,7 @@ class Planning {
     });
     bool only_reboot = true;
     bool failed = false;
-    for (const std::size_t i : graph.order()) {
+    for (const std::size_t i : nodes) {
       for (CheckResult& check : found[i]) {
         if (check.status == CheckStatus::fail) {
           failed = true;
@@ -120,6 +132,32 @@ class Planning {
     if (!result_.diagnostics.has_errors()) result_.plan = std::move(plan);
   }
 
+  // Plans `declared`, whose checks see `spec`, and the removal of what is owned besides.
+  PlanningResult plan(const std::vector<Resource>& declared, const Spec* spec, Plan plan) {
+    const std::set<Address> wanted = addresses_of(declared);
+    std::set<Address> all = wanted;
+    for (const auto& [address, item] : owned_) all.insert(address);
+    std::vector<Resource> resources = declared;
+    for (const auto& [address, item] : owned_) {
+      if (wanted.count(address) == 0) resources.push_back(among(all, item->resource));
+    }
+    const ResourceGraph everything = graph_of(std::move(resources));
+    if (!may_go_on()) return std::move(result_);
+    std::optional<ResourceGraph> part;
+    if (!(options_.selection == Selection{})) part = selected(everything, wanted);
+    const ResourceGraph& graph = part ? *part : everything;
+    if (!may_go_on()) return std::move(result_);
+    if (spec != nullptr) run_checks(graph, wanted, *spec);
+    if (!may_go_on()) return std::move(result_);
+    compare_all(graph, wanted);
+    if (!may_go_on()) return std::move(result_);
+    if (part) check_selection(everything, all_owned(), changes_, kinds_, result_.diagnostics);
+    plan_removals();
+    plan.selection = options_.selection;
+    finish(graph, std::move(plan));
+    return std::move(result_);
+  }
+
   // Also notices an interrupt, after which what was read is not complete.
   bool may_go_on() {
     if (Interrupt::requested()) {
@@ -130,6 +168,40 @@ class Planning {
   PlanningResult& result() { return result_; }
 
  private:
+  // The part of `everything` that the plan is about.
+  ResourceGraph selected(const ResourceGraph& everything, const std::set<Address>& declared) {
+    const Selection& selection = options_.selection;
+    const std::set<Address> chosen = select(everything, declared, selection, kinds_, result_.diagnostics);
+    for (const Address& address : selection.replaces) {
+      if (owned_.count(address) > 0 || !everything.find(address)) continue;
+      result_.diagnostics.add({Severity::error, fmt::format("--replace: gpuplan has not made {}", address.to_string()),
+                               "what it did not make it does not replace", "leave --replace away", {}, std::nullopt});
+    }
+    std::vector<Resource> resources;
+    for (const Resource& resource : everything.resources()) {
+      if (chosen.count(resource.address) > 0) resources.push_back(among(chosen, resource));
+    }
+    if (selection.is_partial() && !result_.diagnostics.has_errors()) {
+      result_.diagnostics.add(
+          {Severity::warning,
+           fmt::format("this is about {} of {} resources", resources.size(), everything.resources().size()),
+           "the result need not be what the spec declares", "plan without --target and --exclude for the whole", {},
+           std::nullopt});
+    }
+    return graph_of(std::move(resources));
+  }
+
+  std::set<Address> all_owned() const {
+    std::set<Address> out;
+    for (const auto& [address, item] : owned_) out.insert(address);
+    return out;
+  }
+
+  bool is_to_be_replaced(const Address& address) const {
+    const std::vector<Address>& replaces = options_.selection.replaces;
+    return std::find(replaces.begin(), replaces.end(), address) != replaces.end();
+  }
+
   const StepKinds::Entry& plugin_of(const Address& address) const { return *kinds_.find_entry(address.kind()); }
 
   // Calls into a plugin or, through it, the host; whatever goes wrong becomes an error.
@@ -202,6 +274,12 @@ class Planning {
       change.has_withdraw = true;
       change.reasons = {fmt::format("{}, in which it lives, is replaced", replaced->address.to_string())};
     }
+    if (observed.exists && change.action != Action::replace && is_to_be_replaced(resource.address)) {
+      change.action = Action::replace;
+      change.has_withdraw = true;
+      change.has_apply = true;
+      change.reasons.emplace_back("--replace asks for it");
+    }
     check_change(plugin, change, result_mutex_guarded());
     return change;
   }
@@ -261,46 +339,19 @@ void require_kinds(const std::vector<OwnedResource>& owned, const StepKinds& kin
   }
 }
 
-// What is neither declared nor made by gpuplan takes no part; an edge to it orders nothing.
-Resource among(const std::set<Address>& addresses, Resource resource) {
-  const auto foreign = [&](const Address& address) { return addresses.count(address) == 0; };
-  for (std::vector<Address>* list : {&resource.depends_on, &resource.lives_in}) {
-    list->erase(std::remove_if(list->begin(), list->end(), foreign), list->end());
-  }
-  return resource;
-}
-
 }  // namespace
 
 PlanningResult plan_apply(const Spec& spec, const StepKinds& kinds, const std::vector<OwnedResource>& owned,
                           HostReader& host, const PlannerOptions& options) {
   Planning planning(kinds, owned, host, options);
   require_kinds(owned, kinds, planning.result().diagnostics);
-  std::vector<Resource> resources = planning.expand(spec);
-  const ResourceGraph declared_graph = planning.graph_of(resources);
-  if (!planning.may_go_on()) return std::move(planning.result());
-  planning.run_checks(declared_graph, spec);
-  if (!planning.may_go_on()) return std::move(planning.result());
-
-  std::set<Address> declared;
-  for (const Resource& resource : resources) declared.insert(resource.address);
-  std::set<Address> all = declared;
-  for (const OwnedResource& item : owned) all.insert(item.resource.address);
-  for (const OwnedResource& item : owned) {
-    if (declared.count(item.resource.address) == 0) resources.push_back(among(all, item.resource));
-  }
-  const ResourceGraph graph = planning.graph_of(std::move(resources));
-  if (!planning.may_go_on()) return std::move(planning.result());
-  planning.compare_all(graph, declared);
-  if (!planning.may_go_on()) return std::move(planning.result());
-  planning.plan_removals();
+  const std::vector<Resource> declared = planning.expand(spec);
   Plan plan;
   plan.purpose = PlanPurpose::apply;
   plan.cluster = spec.cluster;
   plan.spec_name = spec.file ? spec.file->name : "";
   plan.spec_sha256 = spec.sha256;
-  planning.finish(graph, std::move(plan));
-  return std::move(planning.result());
+  return planning.plan(declared, &spec, std::move(plan));
 }
 
 PlanningResult plan_destroy(const std::string& cluster, const StepKinds& kinds,
@@ -308,28 +359,18 @@ PlanningResult plan_destroy(const std::string& cluster, const StepKinds& kinds,
                             const PlannerOptions& options) {
   Planning planning(kinds, owned, host, options);
   require_kinds(owned, kinds, planning.result().diagnostics);
-  std::set<Address> addresses;
-  for (const OwnedResource& resource : owned) addresses.insert(resource.resource.address);
-  std::vector<Resource> resources;
-  for (const OwnedResource& item : owned) resources.push_back(among(addresses, item.resource));
-  const ResourceGraph graph = planning.graph_of(std::move(resources));
-  if (!planning.may_go_on()) return std::move(planning.result());
-  planning.compare_all(graph, {});
-  if (!planning.may_go_on()) return std::move(planning.result());
-  planning.plan_removals();
   Plan plan;
   plan.purpose = PlanPurpose::destroy;
   plan.cluster = cluster;
-  planning.finish(graph, std::move(plan));
-  return std::move(planning.result());
+  return planning.plan({}, nullptr, std::move(plan));
 }
 
 PlanningResult check_host(const Spec& spec, const StepKinds& kinds, const std::vector<OwnedResource>& owned,
                           HostReader& host, const PlannerOptions& options) {
   Planning planning(kinds, owned, host, options);
-  const ResourceGraph graph = planning.graph_of(planning.expand(spec));
-  if (!planning.may_go_on()) return std::move(planning.result());
-  planning.run_checks(graph, spec);
+  const std::vector<Resource> resources = planning.expand(spec);
+  const ResourceGraph graph = planning.graph_of(resources);
+  if (planning.may_go_on()) planning.run_checks(graph, addresses_of(resources), spec);
   return std::move(planning.result());
 }
 

@@ -17,6 +17,7 @@ struct PlannerOptions {
   // Called with a short text while observing ("observed 7 of 17"); may be empty. Called from one thread at a time.
   std::function<void(const std::string&)> progress;
   CallWatch* watch = nullptr;  // of calls into plugins; may be null
+  Selection selection;           // what the plan is about; select() in plan/selection.h says what goes with what
 };
 
 // What planning came to. Without errors in `diagnostics` and without failed checks there is a plan.
@@ -33,7 +34,7 @@ struct PlanningResult {
 PlanningResult plan_apply(const Spec& spec, const StepKinds& kinds, const std::vector<OwnedResource>& owned,
                           HostReader& host, const PlannerOptions& options);
 
-// Plans the removal of everything in `owned`.
+// Plans the removal of everything in `owned` that is selected.
 PlanningResult plan_destroy(const std::string& cluster, const StepKinds& kinds,
                             const std::vector<OwnedResource>& owned, HostReader& host,
                             const PlannerOptions& options);

@@ -1,5 +1,7 @@
 #include "plan/print_json.h"
 
+#include "plugin/change_json.h"
+
 namespace gpuplan {
 namespace {
 
@@ -66,6 +68,10 @@ Json plan_to_json(const Plan& plan) {
           {"cluster", plan.cluster},
           {"spec", {{"name", plan.spec_name}, {"sha256", plan.spec_sha256}}},
           {"host", {{"identity", plan.host_identity}, {"description", plan.host_description}}},
+          {"selection",
+           {{"targets", to_json(plan.selection.targets)},
+            {"excludes", to_json(plan.selection.excludes)},
+            {"replaces", to_json(plan.selection.replaces)}}},
           {"changes", std::move(changes)},
           {"stages", stages_to_json(plan)},
           {"summary", summary_to_json(summarize(plan))},

@@ -80,9 +80,9 @@ TEST_CASE("durations have a unit") {
   CHECK_THAT(texts(diagnostics),
              contains("x must be a duration such as 90s, 15m or 2h, not \"90\" | add the unit: 90s"));
   Diagnostics bounded;
-  CHECK(decode_duration(parse("24h"), "x", bounded, 1, 86'400) == 86'400);
-  CHECK_FALSE(decode_duration(parse("0s"), "x", bounded, 1, 86'400));
-  CHECK_FALSE(decode_duration(parse("99999999999999999999h"), "x", bounded, 90, 900));
+  CHECK(decode_duration(node_of("24h"), "x", bounded, 1, 86'400) == 86'400);
+  CHECK_FALSE(decode_duration(node_of("0s"), "x", bounded, 1, 86'400));
+  CHECK_FALSE(decode_duration(node_of("99999999999999999999h"), "x", bounded, 90, 900));
   CHECK(texts(bounded) ==
         "f.yaml:1:1 x must be a duration from 1s to 24h, not \"0s\" | choose a time in these bounds\n"
         "f.yaml:1:1 x must be a duration from 90s to 15m, not \"99999999999999999999h\" | "
@@ -176,7 +176,7 @@ TEST_CASE("a mapping of another type is one error") {
 
 TEST_CASE("a boolean in other words is told the word") {
   Diagnostics diagnostics;
-  for (const char* text : {"yes", "OFF", "tRue", "'true'", "maybe", "[]"}) decode_bool(parse(text), "x", diagnostics);
+  for (const char* text : {"yes", "OFF", "tRue", "'true'", "maybe", "[]"}) decode_bool(node_of(text), "x", diagnostics);
   CHECK(texts(diagnostics) ==
         "f.yaml:1:1 x must be true or false, not \"yes\" | write true\n"
         "f.yaml:1:1 x must be true or false, not \"OFF\" | write false\n"
@@ -189,7 +189,7 @@ TEST_CASE("a boolean in other words is told the word") {
 TEST_CASE("keys in messages are as short as other texts") {
   Diagnostics diagnostics;
   const std::string key(100'000, 'k');
-  MappingDecoder decoder(parse("? " + key + "\n: [1]\nzzz: 1\n"), "s", diagnostics);
+  MappingDecoder decoder(node_of("? " + key + "\n: [1]\nzzz: 1\n"), "s", diagnostics);
   std::string text;
   decoder.string(key, text);
   decoder.finish();

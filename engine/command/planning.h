@@ -1,0 +1,36 @@
+// Planning as the verbs plan, apply and destroy need it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "command/session.h"
+
+namespace gpuplan::command {
+
+struct Planned {
+  Plan plan;
+  Spec spec;
+  std::vector<CheckResult> checks;
+};
+
+// Plans for `spec` on the opened host. `session.journal` must be open if there is one. Throws Failure,
+// also for failed checks.
+Planned plan_for_apply(Session& session, Spec spec);
+
+// Plans the removal of what gpuplan made: opens plugins, journal and host. With `locked`, as the verb
+// that will do it, otherwise to look only. Says so and returns nothing if there is nothing to remove.
+std::optional<Planned> plan_for_destroy(Session& session, const std::optional<Spec>& given, bool locked);
+
+// The plan in `path`, for apply: makes it again and compares. Throws Failure with exit_plan_stale,
+// naming what has moved, if it is not the same.
+Planned plan_from_file(Session& session, const std::string& path);
+
+// Saves what was planned for plan_from_file, mode 0600, in place of what is at `path`. Throws Failure.
+void save_plan(Session& session, const Planned& planned, const std::string& path);
+
+// True if the file at `path` begins like a saved plan.
+bool is_saved_plan(const std::string& path);
+
+}  // namespace gpuplan::command

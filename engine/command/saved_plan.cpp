@@ -1,0 +1,192 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+
+#include "command/exit_codes.h"
+#include "command/failure.h"
+#include "command/planning.h"
+#include "plan/plan_file.h"
+
+namespace gpuplan::command {
+namespace {
+
+constexpr std::int64_t largest_plan_file = 256LL << 20;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+[[noreturn]] void refuse(const std::string& path, const std::string& what, const std::string& remedy) {
+  throw Failure(exit_nothing_changed, fmt::format("the plan {} {}", printable(path), what), {}, remedy);
+}
+
+std::string read_all(int descriptor, const std::string& path) {
+  std::string text;
+  std::array<char, 65536> buffer{};
+  for (;;) {
+    const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) refuse(path, fmt::format("cannot be read: {}", std::strerror(errno)), "make a new plan");
+    if (got == 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+}
+
+// Whoever can write a plan decides what root will do.
+std::string read_trusted(const std::string& path) {
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (file.number() < 0) {
+    refuse(path, errno == ELOOP ? "is a symlink" : fmt::format("cannot be opened: {}", std::strerror(errno)),
+           errno == ELOOP ? "give the file that it leads to" : "give a file that `gpuplan plan --out` wrote");
+  }
+  struct stat facts {};
+  if (fstat(file.number(), &facts) != 0 || !S_ISREG(facts.st_mode)) {
+    refuse(path, "is not a regular file", "give a file that `gpuplan plan --out` wrote");
+  }
+  if (facts.st_uid != geteuid() && facts.st_uid != 0) {
+    refuse(path, fmt::format("belongs to user {}", facts.st_uid), "make the plan as the user that applies it");
+  }
+  if ((facts.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    refuse(path, "can be written by others", fmt::format("look at who changed it, then `chmod go-w {}`", shell_quoted(path)));
+  }
+  if (facts.st_size > largest_plan_file) refuse(path, "is larger than any plan", "give a file that `gpuplan plan --out` wrote");
+  return read_all(file.number(), path);
+}
+
+std::int64_t last_run(Session& session) {
+  if (!session.journal) return 0;
+  const std::vector<RunRecord> runs = session.journal->runs();
+  return runs.empty() ? 0 : runs.back().id;
+}
+
+// Each entry of `moved` is one sentence.
+[[noreturn]] void refuse_stale(const std::string& path, const std::vector<std::string>& moved, const std::string& remedy) {
+  std::vector<Diagnostic> problems;
+  problems.push_back({Severity::error, fmt::format("the plan {} is stale; nothing was changed", printable(path)),
+                      fmt::format("{}", fmt::join(moved, "\n")), remedy, {}, std::nullopt});
+  throw Failure(exit_plan_stale, std::move(problems));
+}
+
+void require_no_run_since(Session& session, const SavedPlan& saved, const std::string& path, const std::string& remedy) {
+  const std::int64_t last = last_run(session);
+  if (last == saved.last_run) return;
+  const std::optional<RunRecord> run = session.journal->run(last);
+  refuse_stale(path,
+               {fmt::format("run {} of cluster {} was made after it ({})", last, session.cluster,
+                            run ? printable(run->argv) : "unknown")},
+               remedy);
+}
+
+Spec read_same_spec(Session& session, const SavedPlan& saved, const std::string& path, const std::string& remedy) {
+  try {
+    Spec spec = session.read_spec(saved.spec_path);
+    if (spec.sha256 == saved.plan.spec_sha256) return spec;
+  } catch (const Failure& failure) {
+    const std::string why = failure.problems().empty() ? "" : ": " + failure.problems().front().summary;
+    refuse_stale(path, {fmt::format("the spec {} cannot be read as it was then{}", printable(saved.spec_path), why)}, remedy);
+  }
+  refuse_stale(path, {fmt::format("the spec {} was changed", printable(saved.spec_path))}, remedy);
+}
+
+void require_host_of(Session& session, const SavedPlan& saved, const std::string& path) {
+  if (saved.plan.host_identity == session.host.host->identity()) return;
+  throw Failure(exit_nothing_changed, fmt::format("the plan {} was made for another server", printable(path)),
+                fmt::format("it is for {}, this one is {}", printable(saved.plan.host_description),
+                            printable(session.host.host->description())),
+                "apply it there, or make a plan for this server");
+}
+
+SavedPlan read_saved(const std::string& path) {
+  try {
+    return read_plan_file(read_trusted(path), path);
+  } catch (const PlanFileError& error) {
+    throw Failure(exit_nothing_changed, error.what());
+  }
+}
+
+}  // namespace
+
+bool is_saved_plan(const std::string& path) {
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  std::array<char, 64> start{};
+  const ssize_t got = file.number() < 0 ? -1 : ::read(file.number(), start.data(), start.size());
+  return got > 0 && is_plan_file(std::string_view(start.data(), static_cast<std::size_t>(got)));
+}
+
+Planned plan_from_file(Session& session, const std::string& path) {
+  const SavedPlan saved = read_saved(path);
+  if (!session.options.cluster.empty() && session.options.cluster != saved.plan.cluster) {
+    throw Failure(exit_nothing_changed, fmt::format("--cluster {} contradicts {}, which is about cluster {}",
+                                                    session.options.cluster, printable(path), saved.plan.cluster),
+                  {}, "leave --cluster away: the plan names the cluster");
+  }
+  session.cluster = saved.plan.cluster;
+  session.selection = saved.plan.selection;
+  const bool destroys = saved.plan.purpose == PlanPurpose::destroy;
+  const std::string of_cluster = "--cluster " + session.cluster;
+  session.go_on = destroys ? "destroy " + of_cluster : "apply " + shell_quoted(saved.spec_path);
+  const std::string again = destroys ? "--destroy " + of_cluster : shell_quoted(saved.spec_path);
+  const std::string remedy = fmt::format("look at the server as it is now: `{}`",
+                                         session.suggest(fmt::format("plan {} --out {}", again, shell_quoted(path))));
+  std::optional<Planned> planned;
+  if (destroys) {
+    planned = plan_for_destroy(session, std::nullopt, true);
+    if (!planned) refuse_stale(path, {"gpuplan has made nothing that could be removed"}, remedy);
+    require_host_of(session, saved, path);
+    require_no_run_since(session, saved, path, remedy);
+  } else {
+    Spec spec = read_same_spec(session, saved, path, remedy);
+    session.load_plugins();
+    session.open_host(spec.host.libvirt_uri);
+    require_host_of(session, saved, path);
+    session.lock_cluster();
+    require_no_run_since(session, saved, path, remedy);
+    planned = plan_for_apply(session, std::move(spec));
+  }
+  const std::vector<std::string> moved = moved_since(saved, planned->plan, session.kinds);
+  if (!moved.empty()) refuse_stale(path, moved, remedy);
+  return std::move(*planned);
+}
+
+void save_plan(Session& session, const Planned& planned, const std::string& path) {
+  SavedPlan saved{planned.plan, {}, last_run(session), std::time(nullptr)};
+  if (planned.plan.purpose == PlanPurpose::apply) {
+    saved.spec_path = std::filesystem::absolute(session.options.arguments.front()).lexically_normal().string();
+  }
+  const std::string text = plan_file_text(saved);
+  const std::string part = path + ".part";
+  unlink(part.c_str());
+  const auto fail = [&](const char* what) {
+    const std::string why = std::strerror(errno);
+    unlink(part.c_str());
+    throw Failure(exit_nothing_changed, fmt::format("the plan cannot be saved to {}: {}", printable(path), what), why,
+                  "give a file in a directory that you can write, with --out FILE");
+  };
+  const Descriptor file(open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (file.number() < 0) fail("it cannot be made");
+  for (std::size_t done = 0; done < text.size();) {
+    const ssize_t wrote = ::write(file.number(), text.data() + done, text.size() - done);
+    if (wrote < 0 && errno != EINTR) fail("it cannot be written");
+    if (wrote > 0) done += static_cast<std::size_t>(wrote);
+  }
+  if (fsync(file.number()) != 0) fail("it cannot be written");
+  if (std::rename(part.c_str(), path.c_str()) != 0) fail("it cannot be put in place");
+}
+
+}  // namespace gpuplan::command
