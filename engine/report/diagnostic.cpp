@@ -38,10 +38,54 @@ std::string caret_line(const std::string& line, std::size_t column, std::size_t 
   return out;
 }
 
+// One character of `text` at `begin`.
+struct Character {
+  std::size_t bytes = 1;
+  char32_t code = 0;
+  bool valid = false;  // part of well-formed UTF-8 (RFC 3629)
+};
+
+Character character_at(std::string_view text, std::size_t begin) {
+  const auto first = static_cast<unsigned char>(text[begin]);
+  if (first < 0x80U) return {1, first, true};
+  const std::size_t bytes = first >= 0xF0U ? 4 : first >= 0xE0U ? 3 : 2;
+  if (first < 0xC2U || first > 0xF4U || begin + bytes > text.size()) return {};
+  char32_t code = first & (0x7FU >> bytes);
+  for (std::size_t i = 1; i < bytes; ++i) {
+    if (!is_continuation_byte(text[begin + i])) return {};
+    code = (code << 6U) | (static_cast<unsigned char>(text[begin + i]) & 0x3FU);
+  }
+  constexpr char32_t least[] = {0x80, 0x800, 0x10000};
+  const bool valid = code >= least[bytes - 2] && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
+  return {valid ? bytes : 1, code, valid};
+}
+
+// What steers a terminal, or shows text in another order than it is read: C0, C1 and the bidirectional
+// controls of Unicode (UAX #9, table 2-1).
+bool is_control(char32_t code) {
+  return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x61C || code == 0x200E || code == 0x200F ||
+         (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
+}
+
+// `text` with what `replace` returns for every control character and every byte that is not UTF-8.
+template <typename Replace>
+std::string without_controls(std::string_view text, const Replace& replace) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    const Character character = character_at(text, i);
+    const std::string_view bytes = text.substr(i, character.bytes);
+    if (character.valid && !is_control(character.code)) out += bytes;
+    else out += replace(bytes);
+    i += character.bytes;
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string SourceLocation::to_string() const {
-  return fmt::format("{}:{}:{}", file ? file->name : "?", line, column);
+  return fmt::format("{}:{}:{}", file ? printable(file->name) : "?", line, column);
 }
 
 std::string SourceLocation::line_text() const {
@@ -54,11 +98,7 @@ std::string SourceLocation::line_text() const {
   }
   std::string text(rest.substr(0, std::min(rest.find('\n'), rest.size())));
   if (!text.empty() && text.back() == '\r') text.pop_back();
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20U && c != '\t') c = '?';
-    if (c == '\x7f') c = '?';
-  }
-  return text;
+  return without_controls(text, [](std::string_view bytes) { return bytes == "\t" ? "\t" : "?"; });
 }
 
 void Diagnostics::add(Diagnostic diagnostic) {
@@ -95,14 +135,11 @@ std::string render(const Diagnostic& diagnostic, bool color) {
 }
 
 std::string printable(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20U || byte == 0x7FU) out += fmt::format("\\x{:02x}", byte);
-    else out += c;
-  }
-  return out;
+  return without_controls(text, [](std::string_view bytes) {
+    std::string out;
+    for (const char byte : bytes) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+    return out;
+  });
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& candidates) {

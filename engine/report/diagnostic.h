@@ -61,7 +61,8 @@ class Diagnostics {
 // remedy, each on its own indented line. Ends with a newline. With `color`, ANSI escapes are used.
 std::string render(const Diagnostic& diagnostic, bool color);
 
-// Text from outside made safe for a terminal: control characters become "\xNN".
+// Text from outside made safe for a terminal: bytes of control characters, of bidirectional controls and
+// of what is not UTF-8 become "\xNN".
 std::string printable(std::string_view text);
 
 // The candidate nearest to `word` if it is near enough to be meant (edit distance at most a third
