@@ -86,6 +86,7 @@ class Execution {
     } catch (const Interrupted&) {
       const std::lock_guard<std::mutex> lock(mutex_);
       progress_[stage.change].stopped = true;
+      events_.stage_interrupted(change, stage.stage, false);
       return TaskEnd::interrupted;
     } catch (const JournalError&) {
       throw;

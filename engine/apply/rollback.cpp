@@ -85,6 +85,8 @@ class Undoing {
       perform(*plugin, stage, record);
       journal_.stage_ends(step.run, step.stage, StageStatus::undone);
     } catch (const Interrupted&) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      events_.stage_interrupted(change, stage, true);
       return TaskEnd::interrupted;
     } catch (const JournalError&) {
       throw;

@@ -18,6 +18,8 @@ class RunEvents {
   // What a running stage is doing or waiting for.
   virtual void stage_progress(const Change& /*change*/, Stage /*stage*/, const std::string& /*text*/) {}
   virtual void stage_finished(const Change& /*change*/, Stage /*stage*/, bool /*undo*/, double /*seconds*/) {}
+  // It gave up on its own because of an interrupt; what it did can be undone or completed.
+  virtual void stage_interrupted(const Change& /*change*/, Stage /*stage*/, bool /*undo*/) {}
   virtual void stage_failed(const Change& /*change*/, Stage /*stage*/, bool /*undo*/, const std::string& /*error*/,
                             const std::string& /*output_tail*/) {}
   // The final state of a resource, once per resource.

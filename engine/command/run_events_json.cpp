@@ -41,6 +41,12 @@ void JsonEvents::stage_failed(const Change& change, Stage stage, bool undo, cons
   console_.event(std::move(event));
 }
 
+void JsonEvents::stage_interrupted(const Change& change, Stage stage, bool undo) {
+  Json event = stage_event("stage_interrupted", change, stage);
+  event["undo"] = undo;
+  console_.event(std::move(event));
+}
+
 void JsonEvents::resource_ended(const Change& change, ResourceState state) {
   console_.event({{"type", "resource_ended"}, {"address", change.address.to_string()}, {"state", to_string(state)}});
 }

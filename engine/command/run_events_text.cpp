@@ -74,11 +74,9 @@ void TextEvents::stage_failed(const Change& change, Stage stage, bool undo, cons
                               printable(error), quoted_lines(output_tail)));
 }
 
-void TextEvents::resource_ended(const Change& change, ResourceState state) {
-  if (state != ResourceState::interrupted) return;
-  for (const Stage stage : {Stage::withdraw, Stage::apply, Stage::commit}) {
-    for (const bool undo : {false, true}) progress_.finish(label(change, stage, undo));
-  }
+void TextEvents::stage_interrupted(const Change& change, Stage stage, bool undo) {
+  progress_.finish(label(change, stage, undo));
+  progress_.print(fmt::format("  {}: {}", label(change, stage, undo), painted("interrupted", "33")));
 }
 
 }  // namespace gpuplan::command

@@ -17,9 +17,9 @@ class TextEvents : public RunEvents {
   void stage_started(const Change& change, Stage stage, bool undo) override;
   void stage_progress(const Change& change, Stage stage, const std::string& text) override;
   void stage_finished(const Change& change, Stage stage, bool undo, double seconds) override;
+  void stage_interrupted(const Change& change, Stage stage, bool undo) override;
   void stage_failed(const Change& change, Stage stage, bool undo, const std::string& error,
                     const std::string& output_tail) override;
-  void resource_ended(const Change& change, ResourceState state) override;
 
  private:
   std::string painted(const std::string& text, const char* color) const;
