@@ -1,6 +1,7 @@
 // gpuplan rollback: undoes failed runs, and verifies it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
 #include <set>
 
@@ -74,7 +75,13 @@ void show(Session& session, const RollbackPlan& plan) {
     return;
   }
   Json steps = Json::array();
-  for (const RollbackPlan::Step& step : plan.steps) steps.push_back({{"run", step.run}, {"stage", step.stage}});
+  for (const RollbackPlan::Step& step : plan.steps) {
+    const auto record = std::find_if(plan.changes.begin(), plan.changes.end(), [&](const ChangeRecord& change) {
+      return change.run == step.run && change.index == step.change;
+    });
+    if (record == plan.changes.end()) continue;
+    steps.push_back({{"run", step.run}, {"address", record->change.address.to_string()}});
+  }
   session.console.event({{"type", "rollback_plan"}, {"cluster", session.cluster}, {"runs", plan.runs}, {"steps", steps}});
 }
 

@@ -78,8 +78,9 @@ std::int64_t last_run(Session& session) {
 // Each entry of `moved` is one sentence.
 [[noreturn]] void refuse_stale(const std::string& path, const std::vector<std::string>& moved, const std::string& remedy) {
   std::vector<Diagnostic> problems;
-  problems.push_back({Severity::error, fmt::format("the plan {} is stale; nothing was changed", printable(path)),
-                      fmt::format("{}", fmt::join(moved, "\n")), remedy, {}, std::nullopt});
+  for (const std::string& what : moved) problems.push_back({Severity::error, what, {}, {}, {}, std::nullopt});
+  problems.push_back({Severity::error, fmt::format("the plan {} is stale; nothing was changed", printable(path)), {},
+                      remedy, {}, std::nullopt});
   throw Failure(exit_plan_stale, std::move(problems));
 }
 
