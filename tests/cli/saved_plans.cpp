@@ -1,0 +1,121 @@
+// plan --out and apply FILE; --target, --exclude and --replace.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "program.h"
+#include "support/catch.h"
+
+namespace {
+
+std::string replaced(std::string text, const std::string& what, const std::string& with) {
+  const std::size_t at = text.find(what);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, what.size(), with);
+}
+
+// A place with the 8-GPU spec as a file of its own, and a plan of it.
+struct Planned {
+  cli::Place place;
+  std::string spec = place.write("h100.yaml", cli::read_file(cli::h100_spec));
+  std::string plan = place.write("today.plan", "");
+
+  explicit Planned(std::vector<std::string> more = {}) {
+    std::vector<std::string> words = {"plan", spec, "--out", plan};
+    words.insert(words.end(), more.begin(), more.end());
+    REQUIRE(place.run_sim(words).exit_code == 0);
+  }
+  cli::Result apply() const { return place.run_sim({"apply", plan, "--yes"}); }
+};
+
+}  // namespace
+
+TEST_CASE("a saved plan is carried out once") {
+  const Planned planned;
+  struct stat facts {};
+  REQUIRE(stat(planned.plan.c_str(), &facts) == 0);
+  CHECK((facts.st_mode & 07777) == 0600);
+  const cli::Result first = planned.apply();
+  CHECK(first.exit_code == 0);
+  CHECK_THAT(first.out, contains("Run 1 succeeded: 15 created"));
+  const cli::Result second = planned.apply();
+  CHECK(second.exit_code == 5);
+  CHECK_THAT(second.err, contains("run 1 of cluster gpu was made after it (gpuplan apply "));
+  CHECK_THAT(second.err, contains("is stale; nothing was changed"));
+}
+
+TEST_CASE("a saved plan is refused when what it stands on has changed") {
+  Planned planned;
+  SECTION("the spec") {
+    planned.place.write("h100.yaml", replaced(cli::read_file(cli::h100_spec), "memory: 204800", "memory: 102400"));
+    const cli::Result result = planned.apply();
+    CHECK(result.exit_code == 5);
+    CHECK_THAT(result.err, contains("h100.yaml was changed"));
+  }
+  SECTION("the spec is gone") {
+    std::filesystem::remove(planned.spec);
+    const cli::Result result = planned.apply();
+    CHECK(result.exit_code == 5);
+    CHECK_THAT(result.err, contains("h100.yaml cannot be read as it was then"));
+  }
+  SECTION("a driver on the server") {
+    REQUIRE(planned.place.run_sim({"status"}).exit_code == 0);
+    const std::string model = cli::read_file(planned.place.host());
+    planned.place.write("h100-sxm8.yaml", replaced(model, "module_id: 5,", "module_id: 5, driver: \"\","));
+    const cli::Result result = planned.apply();
+    CHECK(result.exit_code == 5);
+    CHECK_THAT(result.err, contains("vfio-bind/0000:0a:00.0: `driver` was nvidia and is "));
+  }
+  CHECK_THAT(planned.place.run_sim({"status"}).out, contains("There is no cluster"));
+}
+
+TEST_CASE("a plan file that others could have written is refused") {
+  const Planned planned;
+  SECTION("writable by others") { REQUIRE(chmod(planned.plan.c_str(), 0622) == 0); }
+  SECTION("a symlink") {
+    std::filesystem::rename(planned.plan, planned.plan + ".real");
+    std::filesystem::create_symlink(planned.plan + ".real", planned.plan);
+  }
+  SECTION("damaged") { std::filesystem::resize_file(planned.plan, 1000); }
+  const cli::Result result = planned.apply();
+  CHECK(result.exit_code == 1);
+  CHECK_THAT(result.err, contains("next: ") || contains("make a new plan"));
+  CHECK_THAT(planned.place.run_sim({"status"}).out, contains("There is no cluster"));
+}
+
+TEST_CASE("a saved plan has its selection in it") {
+  const Planned planned({"--target", "vm-define/gpu-control-plane"});
+  CHECK(planned.place.run_sim({"apply", planned.plan, "--yes", "--target", "iommu-check/host"}).exit_code == 64);
+  const cli::Result result = planned.apply();
+  CHECK(result.exit_code == 0);
+  CHECK_THAT(result.out, contains("Run 1 succeeded: 1 created"));
+}
+
+TEST_CASE("GPUs are given back without destroying the cluster") {
+  const cli::Place place;
+  REQUIRE(place.run_sim({"apply", cli::h100_spec, "--yes"}).exit_code == 0);
+  const cli::Result planned = place.run_sim({"plan", "--destroy", "--target", "vfio-bind/0000:0a:00.0"});
+  CHECK(planned.exit_code == 0);
+  place.expect_golden("plan-destroy-target", planned);
+  const cli::Result result = place.run_sim({"destroy", "--target", "vfio-bind/0000:0a:00.0", "--yes"});
+  CHECK(result.exit_code == 0);
+  CHECK_THAT(result.out, contains("3 removed"));
+  // The rest is as it was, and the whole can be had back.
+  const cli::Result again = place.run_sim({"apply", cli::h100_spec, "--yes"});
+  CHECK_THAT(again.out, contains("3 created, 13 unchanged"));
+}
+
+TEST_CASE("a resource is made anew when --replace asks for it") {
+  const cli::Place place;
+  REQUIRE(place.run_sim({"apply", cli::h100_spec, "--yes"}).exit_code == 0);
+  const cli::Result result =
+      place.run_sim({"apply", cli::h100_spec, "--yes", "--replace", "vm-define/gpu-worker-2"});
+  CHECK(result.exit_code == 0);
+  CHECK_THAT(result.out, contains("2 replaced"));
+  CHECK(place.run_sim({"plan", cli::h100_spec, "--detailed-exitcode"}).exit_code == 0);
+  const cli::Result held = place.run_sim({"plan", cli::h100_spec, "--replace", "vfio-bind/0000:0a:00.0"});
+  CHECK(held.exit_code == 1);
+  CHECK_THAT(held.err, contains("vm-define/gpu-worker-1 holds it"));
+}
