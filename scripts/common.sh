@@ -4,15 +4,16 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
-# build PRESET: configures and builds it; shows the output only if that fails.
+# build PRESET [CMAKE FLAG…]: configures and builds it; shows the output only if that fails.
 build() {
-  local log launcher=()
+  local preset=$1 log launcher=()
+  shift
   log=$(mktemp)
   if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
-  echo "building preset '$1' (log: $log)" >&2
-  if ! { cmake --preset "$1" "${launcher[@]}" && cmake --build --preset "$1"; } >"$log" 2>&1; then
+  echo "building preset '$preset' (log: $log)" >&2
+  if ! { cmake --preset "$preset" "${launcher[@]}" "$@" && cmake --build --preset "$preset"; } >"$log" 2>&1; then
     tail -n 60 "$log" >&2
-    echo "building preset '$1' failed; the whole log: $log" >&2
+    echo "building preset '$preset' failed; the whole log: $log" >&2
     return 1
   fi
   rm -f "$log"
