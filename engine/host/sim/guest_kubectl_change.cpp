@@ -74,7 +74,9 @@ CommandResult delete_crds(SimCluster& cluster, const std::vector<std::string>& n
   std::string output;
   for (const std::string& name : names) {
     Json& crds = cluster.state()["crds"];
-    const auto found = std::find(crds.begin(), crds.end(), name);
+    const auto found = std::find_if(crds.begin(), crds.end(), [&](const Json& crd) {
+      return crd.is_string() && crd.get_ref<const std::string&>() == name;
+    });
     if (found != crds.end()) {
       crds.erase(found);
       output += fmt::format("customresourcedefinition.apiextensions.k8s.io \"{}\" deleted\n", name);
