@@ -99,7 +99,11 @@ Ending ending_of(Session& session, const RollbackOutcome& outcome) {
   } else if (ending.exit_code == exit_differences_left) {
     ending.headline = "Rollback left differences";
     ending.status = "differences";
-    ending.next = fmt::format("mend them by hand, or `{}` to go forward.", session.suggest("apply SPEC"));
+    const bool undo_failed = std::any_of(ending.resources.begin(), ending.resources.end(), [](const ResourceOutcome& one) {
+      return one.state == ResourceState::failed;
+    });
+    ending.next = undo_failed ? fmt::format("mend the cause, then `{}` goes on with it.", again)
+                              : fmt::format("mend them by hand, or `{}` to go forward.", session.suggest("apply SPEC"));
   } else if (outcome.run.status == RunStatus::interrupted) {
     ending.headline = "Rollback was interrupted";
     ending.status = to_string(RunStatus::interrupted);

@@ -94,6 +94,7 @@ def main():
         events(state, 1, "apply", SPEC)
         events(state, 3, "apply", SPEC, "--yes", "--fault", "worker-join/gpu-worker-2:fail")
         events(state, 5, "apply", plan, "--yes")
+        events(state, 7, "rollback", "--yes", "--fault", "vfio-bind/0000:0a:00.0:fail")
         events(state, 0, "rollback", "--yes")
         events(state, 0, "apply", SPEC, "--yes")
         events(state, 0, "apply", SPEC, "--yes")
