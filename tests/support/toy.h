@@ -1,10 +1,12 @@
 // A host that has only files, and a step kind whose resources are files: for tests of the engine.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "host/ports.h"
@@ -18,6 +20,7 @@ using namespace gpuplan;
 class ToyFiles : public FileSystem {
  public:
   std::map<std::string, std::string> content;
+  std::size_t changes = 0;  // calls that may have changed something
 
   std::string read(const std::string& path) override {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -25,7 +28,15 @@ class ToyFiles : public FileSystem {
     if (found == content.end()) throw HostError(HostError::Kind::not_found, path, "cannot read " + path);
     return found->second;
   }
-  std::vector<std::string> list(const std::string&) override { return {}; }
+  std::vector<std::string> list(const std::string& directory) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    std::vector<std::string> out;
+    for (auto file = content.lower_bound(directory + "/"); file != content.end(); ++file) {
+      if (file->first.rfind(directory + "/", 0) != 0) break;
+      out.push_back(file->first.substr(directory.size() + 1));
+    }
+    return out;
+  }
   std::string read_link(const std::string& path) override { return read(path); }
   FileKind kind(const std::string& path) override {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -34,16 +45,23 @@ class ToyFiles : public FileSystem {
   void write(const std::string& path, const std::string& text, std::chrono::seconds) override { put_file(path, text, 0644); }
   void put_file(const std::string& path, const std::string& text, unsigned) override {
     const std::lock_guard<std::mutex> lock(mutex_);
+    ++changes;
     content[path] = text;
   }
   void remove_file(const std::string& path) override {
     const std::lock_guard<std::mutex> lock(mutex_);
+    ++changes;
     content.erase(path);
   }
-  void make_directory(const std::string&, unsigned) override {}
-  void remove_directory(const std::string&) override {}
+  void make_directory(const std::string&, unsigned) override { count_change(); }
+  void remove_directory(const std::string&) override { count_change(); }
 
  private:
+  void count_change() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++changes;
+  }
+
   std::mutex mutex_;
 };
 
@@ -85,13 +103,15 @@ struct ToyResource {
   std::string shape = "round";          // a change replaces
   std::vector<std::string> items;       // exclusive
   std::vector<std::string> needs;       // names
-  std::string lives_in;                 // name
+  std::string lives_in;                 // name; goes where that goes
   bool drains = false;                  // its withdraw cannot be undone
   bool has_disk = false;                // its removal has a commit stage
+  bool goes_along = false;              // its removal has no stage if what it lives in is withdrawn
 };
 
-// Each resource is the file /toy/NAME with the JSON of its attributes. Two host calls per apply, so
-// that it can be caught half-done: first /toy/NAME.part, then /toy/NAME.
+// Each resource is the file /toy/NAME with the JSON of its attributes. Three host calls per apply, so
+// that it can be caught half-done: first /toy/NAME.part, then /toy/NAME, then the part goes. The host is
+// strict: it refuses what needs something absent, and an item that another resource still holds.
 class ToyKind : public StepKind {
  public:
   std::vector<ToyResource> wanted;
@@ -109,7 +129,10 @@ class ToyKind : public StepKind {
       items.exclusive = true;
       AttributeSchema drains{"drains", ValueType::boolean};
       AttributeSchema has_disk{"has_disk", ValueType::boolean};
-      return Schema{color, shape, items, drains, has_disk};
+      AttributeSchema goes_along{"goes_along", ValueType::boolean};
+      AttributeSchema home{"home"};
+      home.on_change = OnChange::replace;
+      return Schema{color, shape, items, drains, has_disk, goes_along, home};
     }();
     return schema;
   }
@@ -120,7 +143,8 @@ class ToyKind : public StepKind {
       Resource resource;
       resource.address = Address("toy", toy.name);
       resource.declared = {{"color", toy.color}, {"shape", toy.shape}, {"items", toy.items},
-                           {"drains", toy.drains}, {"has_disk", toy.has_disk}};
+                           {"drains", toy.drains}, {"has_disk", toy.has_disk}, {"goes_along", toy.goes_along},
+                           {"home", toy.lives_in}};
       for (const std::string& need : toy.needs) resource.depends_on.emplace_back("toy", need);
       if (!toy.lives_in.empty()) resource.lives_in = {Address("toy", toy.lives_in)};
       out.push_back(std::move(resource));
@@ -150,7 +174,9 @@ class ToyKind : public StepKind {
 
   void plan_removal(Change& change, const RemovalScope& scope) const override {
     StepKind::plan_removal(change, scope);
-    if (change.resource.declared.flag("drains")) {
+    const bool home_goes = !change.resource.lives_in.empty() && scope.is_withdrawn(change.resource.lives_in.front());
+    if (home_goes && change.resource.declared.flag("goes_along")) change.has_withdraw = false;
+    if (change.has_withdraw && change.resource.declared.flag("drains")) {
       change.withdraw_is_irreversible = true;
       change.irreversible.push_back("it is drained");
     }
@@ -162,25 +188,35 @@ class ToyKind : public StepKind {
 
   Json capture(const Change& change, HostReader& host) const override {
     const std::string path = path_of(change.address);
-    Json out = Json::object();
-    if (host.files().kind(path) != FileKind::none) out["file"] = host.files().read(path);
+    Json out = {{"inside", Json::object()}, {"half_made", host.files().kind(path + ".part") != FileKind::none}};
+    if (const auto text = read_if_there(host.files(), path)) out["file"] = *text;
+    for (const std::string& inner : inside(host.files(), path)) {
+      if (const auto text = read_if_there(host.files(), inner)) out["inside"][inner] = *text;
+    }
     return out;
   }
 
   void withdraw(const Change& change, const Json&, const Json&, Host& host, StepContext&) const override {
+    const std::string path = path_of(change.address);
     if (change.action == Action::update) {
       Attributes held = change.before.attributes;
       held.set("items", std::vector<std::string>{});
-      host.files().put_file(path_of(change.address), to_json(held).dump(), 0644);
+      host.files().put_file(path, to_json(held).dump(), 0644);
       return;
     }
-    host.files().remove_file(path_of(change.address));
+    for (const std::string& inner : inside(host.files(), path)) host.files().remove_file(inner);
+    if (host.files().kind(path + ".part") != FileKind::none) host.files().remove_file(path + ".part");
+    host.files().remove_file(path);
   }
 
   void apply(const Change& change, const Json&, Host& host, StepContext&) const override {
     const std::string path = path_of(change.address);
     if (lies) return;
-    for (const std::string& item : change.resource.declared.list("items")) take(host, path, item);
+    for (const Address& need : change.resource.depends_on) {
+      if (host.files().kind(path_of(need)) != FileKind::none) continue;
+      throw HostError(HostError::Kind::refused, path, path + " needs " + need.to_string() + ", which is not there");
+    }
+    for (const std::string& item : change.resource.declared.list("items")) take(host.files(), path, item);
     host.files().put_file(path + ".part", "half", 0644);
     host.files().put_file(path, to_json(change.resource.declared).dump(), 0644);
     host.files().remove_file(path + ".part");
@@ -190,25 +226,61 @@ class ToyKind : public StepKind {
     host.files().put_file("/toy/deleted-" + std::string(change.address.name()), "", 0644);
   }
 
-  void undo(Stage, const Change& change, const Json& captured, Host& host, StepContext&) const override {
+  void undo(Stage stage, const Change& change, const Json& captured, Host& host, StepContext&) const override {
     const std::string path = path_of(change.address);
-    host.files().remove_file(path + ".part");
+    if (captured["half_made"].get<bool>()) host.files().put_file(path + ".part", "half", 0644);
+    else host.files().remove_file(path + ".part");
     if (captured.contains("file")) host.files().put_file(path, captured["file"].get<std::string>(), 0644);
     else host.files().remove_file(path);
+    if (stage != Stage::withdraw || change.action == Action::update) return;
+    for (const auto& [inner, text] : captured["inside"].items()) {
+      host.files().put_file(inner, text.get<std::string>(), 0644);
+    }
   }
 
  private:
   static std::string path_of(const Address& address) { return "/toy/" + std::string(address.name()); }
 
-  // An item in the hands of another resource cannot be taken: the order of stages was wrong.
-  static void take(Host& host, const std::string& path, const std::string& item) {
-    FileSystem& files = host.files();
-    for (const char* other : {"/toy/a", "/toy/b", "/toy/c"}) {
-      if (path == other || files.kind(other) == FileKind::none) continue;
-      const Json held = parse_json(files.read(other), other);
-      for (const Json& name : held["items"]) {
-        if (name == item) throw HostError(HostError::Kind::busy, item, item + " is held by " + other);
+  // Somebody else may take a file away between two looks.
+  static std::optional<std::string> read_if_there(FileReader& files, const std::string& path) {
+    try {
+      return files.read(path);
+    } catch (const HostError& error) {
+      if (error.kind() != HostError::Kind::not_found) throw;
+      return std::nullopt;
+    }
+  }
+
+  // The resources that are there: path and attributes.
+  static std::map<std::string, Attributes> everything(FileReader& files) {
+    std::map<std::string, Attributes> out;
+    for (const std::string& name : files.list("/toy")) {
+      const auto text = read_if_there(files, "/toy/" + name);
+      const bool is_resource = text && !text->empty() && text->front() == '{';  // not a part, not a deleted disk
+      if (is_resource) out.emplace("/toy/" + name, attributes_from_json(parse_json(*text, name)));
+    }
+    return out;
+  }
+
+  // Paths of what lives in the resource at `path`, however deep.
+  static std::vector<std::string> inside(FileReader& files, const std::string& path) {
+    const auto all = everything(files);
+    std::vector<std::string> out = {path};
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      for (const auto& [inner, attributes] : all) {
+        if ("/toy/" + attributes.text("home") == out[i]) out.push_back(inner);
       }
+    }
+    out.erase(out.begin());
+    return out;
+  }
+
+  // An item in the hands of another resource cannot be taken: the order of stages was wrong.
+  static void take(FileReader& files, const std::string& path, const std::string& item) {
+    for (const auto& [other, attributes] : everything(files)) {
+      const std::vector<std::string> items = attributes.list("items");
+      if (other == path || std::find(items.begin(), items.end(), item) == items.end()) continue;
+      throw HostError(HostError::Kind::busy, item, item + " is held by " + other);
     }
   }
 };

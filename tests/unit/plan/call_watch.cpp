@@ -13,13 +13,13 @@ using std::chrono::seconds;
 
 namespace {
 
-struct World {
+struct WatchedCalls {
   CallWatch::TimePoint time{seconds(1000)};
   std::vector<Diagnostic> told;
   CallWatch watch{[this](const Diagnostic& note) { told.push_back(note); }, style()};
   StepKinds::Entry plugin{std::make_shared<toy::ToyKind>(), {"/plugins/toy.so", "", ""}};
 
-  ~World() { Interrupt::request(0); }
+  ~WatchedCalls() { Interrupt::request(0); }
 
   CallWatch::Style style() {
     CallWatch::Style style;
@@ -39,7 +39,7 @@ struct World {
 }  // namespace
 
 TEST_CASE("a call that does not return is told of once, with its module and the way out") {
-  World world;
+  WatchedCalls world;
   world.in_observe([&] {
     world.pass(seconds(29));
     CHECK(world.told.empty());
@@ -57,7 +57,7 @@ TEST_CASE("a call that does not return is told of once, with its module and the 
 }
 
 TEST_CASE("a call that returned is forgotten, also one that threw") {
-  World world;
+  WatchedCalls world;
   world.in_observe([] {});
   CHECK_THROWS_AS(world.in_observe([] { throw 42; }), PluginDefect);
   world.pass(seconds(3600));
@@ -65,7 +65,7 @@ TEST_CASE("a call that returned is forgotten, also one that threw") {
 }
 
 TEST_CASE("a call that gives signs of life is left alone") {
-  World world;
+  WatchedCalls world;
   world.in_observe([&] {
     world.pass(seconds(20));
     CallWatch::sign_of_life();
@@ -81,7 +81,7 @@ TEST_CASE("a call that gives signs of life is left alone") {
 }
 
 TEST_CASE("after an interrupt a call has little time to return") {
-  World world;
+  WatchedCalls world;
   world.in_observe([&] {
     world.pass(seconds(5));
     Interrupt::request(2);
@@ -97,7 +97,7 @@ TEST_CASE("after an interrupt a call has little time to return") {
 }
 
 TEST_CASE("each of several calls is told of by itself") {
-  World world;
+  WatchedCalls world;
   world.in_observe([&] {
     world.pass(seconds(15));
     plugin_call(world.plugin, "check", Address("toy", "b"), &world.watch, [&] {
