@@ -94,7 +94,9 @@ class SqliteJournal : public Journal {
     return id;
   }
 
-  void run_rolled_back(std::int64_t run) override { run_ends(run, RunStatus::rolled_back); }
+  void run_rolled_back(std::int64_t run) override {
+    write([&](Database& database) { write_run_rolled_back(database, run); });
+  }
 
  private:
   void write(const JournalWriter::Work& work) {

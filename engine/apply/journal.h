@@ -107,6 +107,8 @@ class Journal {
   virtual void change_undone(std::int64_t run, std::size_t change) = 0;
   // Begins the record of a rollback; its own run has no changes.
   virtual std::int64_t begin_rollback(const RunRecord& run) = 0;
+  // Every change of the run is undone. Ownership is what it was before it, also of resources that it
+  // found unchanged, except where a later run stands. Of several runs, the newest first.
   virtual void run_rolled_back(std::int64_t run) = 0;
 };
 

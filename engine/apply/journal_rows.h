@@ -37,6 +37,7 @@ void write_change_end(Database& database, std::int64_t run, std::size_t change, 
                       const std::string& error);
 void write_change_undone(Database& database, std::int64_t run, std::size_t change);
 void write_run_status(Database& database, std::int64_t run, RunStatus status);
+void write_run_rolled_back(Database& database, std::int64_t run);
 
 // JSON text as the journal stores it. Throws JournalError for text that is not UTF-8: `what` names it.
 std::string journal_json(const Json& json, const std::string& what);

@@ -221,6 +221,18 @@ void write_change_undone(Database& database, std::int64_t run, std::size_t chang
   restore_owned(database, address, before);
 }
 
+void write_run_rolled_back(Database& database, std::int64_t run) {
+  write_run_status(database, run, RunStatus::rolled_back);
+  // Newest first, each run of a chain gives back what it found; a later run that stands has its own say.
+  Statement rows = database.prepare(
+      "SELECT address, owned_before FROM changes AS mine WHERE run = ?1 AND NOT EXISTS (SELECT 1 FROM changes AS later "
+      "JOIN runs ON runs.id = later.run WHERE later.address = mine.address AND later.run > ?1 AND runs.status <> ?2)");
+  rows.bind(run).bind(to_string(RunStatus::rolled_back));
+  while (rows.step()) {
+    restore_owned(database, rows.text(0), rows.is_null(1) ? std::nullopt : std::optional(rows.text(1)));
+  }
+}
+
 void write_run_status(Database& database, std::int64_t run, RunStatus status) {
   // A run that was killed has no end until somebody says what became of it.
   database

@@ -56,10 +56,10 @@ class Undoing {
   }
 
  private:
-  // Changes whose stages an earlier attempt has undone already; saying it again is harmless.
+  // Changes whose stages an earlier attempt has undone already; saying it again, newest run first, is harmless.
   void undo_what_has_no_steps() {
-    for (const auto& [key, steps] : left_) {
-      if (steps == 0) end_change(key);
+    for (auto entry = left_.rbegin(); entry != left_.rend(); ++entry) {
+      if (entry->second == 0) end_change(entry->first);
     }
   }
 
