@@ -223,7 +223,8 @@ class Execution {
     for (const Address& container : change.resource.lives_in) {
       for (std::size_t i = 0; i < index; ++i) {  // containers come before what lives in them
         if (plan_.changes[i].address != container || !withdrawn_.count(container)) continue;
-        if (progress_[i].outcome.state != ResourceState::removed) return ResourceState::skipped;
+        const ResourceState state = progress_[i].outcome.state;
+        if (state != ResourceState::removed && state != ResourceState::replaced) return ResourceState::skipped;
       }
     }
     return ResourceState::removed;
