@@ -189,11 +189,23 @@ class StageGraph {
       const auto to = gainers.find(item);
       if (to == gainers.end()) continue;
       for (const std::size_t loser : from) {
-        const StageNodes& node = nodes_[loser];
-        const std::size_t release = node[Stage::withdraw] != none ? node[Stage::withdraw] : node[Stage::apply];
-        for (const std::size_t gainer : to->second) add(dag, release, nodes_[gainer][Stage::apply]);
+        for (const std::size_t release : releases(loser)) {
+          for (const std::size_t gainer : to->second) add(dag, release, nodes_[gainer][Stage::apply]);
+        }
       }
     }
+  }
+
+  // The stages with which a change lets go of what it holds: where it has none, those of what it goes with.
+  std::vector<std::size_t> releases(std::size_t i) const {
+    const StageNodes& node = nodes_[i];
+    if (node[Stage::withdraw] != none) return {node[Stage::withdraw]};
+    if (node[Stage::apply] != none) return {node[Stage::apply]};
+    std::vector<std::size_t> out;
+    for (const std::size_t container : indexes(input_.changes[i].resource.lives_in)) {
+      for (const std::size_t release : releases(container)) out.push_back(release);
+    }
+    return out;
   }
 
   void report_cycle(const Dag& dag, Diagnostics& diagnostics) const {

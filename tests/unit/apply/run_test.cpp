@@ -144,6 +144,50 @@ TEST_CASE("rollback undoes all runs since the last successful one as one chain")
   CHECK_FALSE(world.plan().has_changes());
 }
 
+TEST_CASE("rollback gives back what was recorded of resources that the run found unchanged") {
+  World world;
+  world.kind->wanted = {{"a", "blue"}, {"b", "red", "round", {}, {"a"}}};
+  world.apply();
+  world.kind->wanted = {{"a", "green"}, {"b", "red"}};  // b is the same, and needs a no more
+  SECTION("by its number") {
+    world.apply();
+    world.rollback(2);
+  }
+  SECTION("after failures, as a chain") {
+    world.apply({fail_at("a")});
+    world.apply({fail_at("a")});
+    world.rollback();
+  }
+  REQUIRE(world.journal->owned().size() == 2);
+  CHECK(world.journal->owned()[1].resource.depends_on == std::vector<Address>{Address("toy", "a")});
+}
+
+TEST_CASE("a rollback by number leaves alone what a later run recorded") {
+  World world;
+  world.kind->wanted = {{"a", "blue"}};
+  world.apply();
+  world.kind->wanted = {{"a", "blue"}, {"b", "red"}};
+  world.apply();
+  world.kind->wanted = {{"a", "blue", "round", {}, {"c"}}, {"b", "red"}, {"c", "white"}};
+  world.apply();  // a is unchanged in runs 2 and 3, but needs c from run 3 on
+  CHECK(world.rollback(2).run.status == RunStatus::succeeded);
+  REQUIRE(world.journal->owned().size() == 2);
+  CHECK(world.journal->owned()[0].resource.depends_on == std::vector<Address>{Address("toy", "c")});
+}
+
+TEST_CASE("what goes with a container that is replaced is removed") {
+  World world;
+  ToyResource inner{"b", "red", "round", {}, {"a"}, "a"};
+  inner.goes_along = true;
+  world.kind->wanted = {{"a", "blue"}, inner};
+  world.apply();
+  world.kind->wanted = {{"a", "blue", "square"}};
+  const RunOutcome outcome = world.apply();
+  CHECK(outcome.status == RunStatus::succeeded);
+  CHECK(state_of(outcome, "b") == ResourceState::removed);
+  CHECK(world.journal->owned().size() == 1);
+}
+
 TEST_CASE("one run cannot be undone when a later one touched the same resource") {
   World world;
   world.kind->wanted = {{"a", "blue"}};

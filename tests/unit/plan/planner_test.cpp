@@ -144,6 +144,18 @@ TEST_CASE("an exclusive item is released before another resource takes it") {
   CHECK(waits_for(plan, place(plan, "a", Stage::apply), place(plan, "b", Stage::withdraw)));
 }
 
+TEST_CASE("an item of what goes with its container is released by the container") {
+  World world;
+  ToyResource inner{"i", "red", "round", {"gpu0"}, {"a"}, "a"};
+  inner.goes_along = true;
+  world.kind->wanted = {{"a", "blue"}, inner, {"b", "red"}};
+  world.make_wanted();
+  world.kind->wanted = {{"b", "red", "round", {"gpu0"}}};
+  const auto result = world.plan();
+  REQUIRE(result.plan);
+  CHECK(waits_for(*result.plan, place(*result.plan, "b", Stage::apply), place(*result.plan, "a", Stage::withdraw)));
+}
+
 TEST_CASE("what cannot be undone, and what must follow it, runs in the commit phase, last") {
   World world;
   ToyResource node{"n", "red", "round", {}, {"m"}};
