@@ -2,22 +2,18 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <sstream>
 
+#include "host/pci/fabric.h"
 #include "host_subject.h"
 
 namespace gpuplan::iommu_check {
 namespace {
 
 constexpr const char* name = "nvswitch";
-constexpr const char* config_path = "/usr/share/nvidia/nvswitch/fabricmanager.cfg";
 constexpr const char* shared_remedy =
     "set FABRIC_MODE=1 (shared NVSwitch) in /usr/share/nvidia/nvswitch/fabricmanager.cfg and run "
     "`systemctl restart nvidia-fabricmanager`";
-
-// GPUs as Fabric Manager counts them: by physical module id, never by PCI order.
-using Modules = std::set<std::int64_t>;
 
 std::string query_output(HostReader& host, std::vector<std::string> argv) {
   Command command;
@@ -33,7 +29,7 @@ std::string query_output(HostReader& host, std::vector<std::string> argv) {
 
 // From `nvidia-smi -q`: "GPU 00000000:0A:00.0" and below it "Module ID : 5". GPUs that are not on the
 // nvidia driver are not in it.
-std::map<Bdf, std::int64_t> read_modules(HostReader& host) {
+std::map<Bdf, std::int64_t> read_modules_on_nvidia(HostReader& host) {
   std::map<Bdf, std::int64_t> modules;
   std::istringstream lines(query_output(host, {"nvidia-smi", "-q"}));
   std::optional<Bdf> gpu;
@@ -49,63 +45,47 @@ std::map<Bdf, std::int64_t> read_modules(HostReader& host) {
   return modules;
 }
 
-// From `fmpm -l`, the partition tool of Fabric Manager.
-std::vector<Modules> read_partitions(HostReader& host) {
-  std::vector<Modules> partitions;
-  const std::string text = query_output(host, {"fmpm", "-l"});
-  if (text.empty()) return partitions;
-  try {
-    const Json document = parse_json(text, "output of fmpm -l");
-    for (const Json& partition : member_at(document, "/partitionInfo")) {
-      Modules modules;
-      for (const Json& gpu : member_at(partition, "/gpuInfo")) modules.insert(int_at(gpu, "/physicalId"));
-      partitions.push_back(std::move(modules));
-    }
-  } catch (const JsonError&) {
-    return {};  // as good as no answer
+// Also of GPUs that gpuplan has taken from that driver.
+std::map<Bdf, std::int64_t> read_modules(const HostSubject& subject) {
+  std::map<Bdf, std::int64_t> modules = read_modules_on_nvidia(subject.host);
+  for (const GpuSpec& gpu : subject.spec.gpus) {
+    if (modules.count(gpu.address) > 0) continue;
+    if (const auto module = read_gpu_module(subject.host, gpu.address)) modules[gpu.address] = *module;
   }
-  return partitions;
+  return modules;
 }
 
-bool is_shared_mode(const HostSubject& subject) {
-  std::istringstream lines(subject.read(config_path));
-  for (std::string line; std::getline(lines, line);) {
-    if (line.rfind("FABRIC_MODE=1", 0) == 0) return true;
-  }
-  return false;
-}
-
-std::string listed(const Modules& modules) { return fmt::format("{}", fmt::join(modules, ", ")); }
+std::string listed(const GpuModules& modules) { return fmt::format("{}", fmt::join(modules, ", ")); }
 
 // Which sets of GPUs a worker of that size could have, in addresses.
-std::string choices(const std::vector<Modules>& partitions, std::size_t size, const std::map<Bdf, std::int64_t>& modules) {
+std::string choices(const std::vector<FabricPartition>& partitions, std::size_t size,
+                    const std::map<Bdf, std::int64_t>& modules) {
   std::string text;
-  for (const Modules& partition : partitions) {
-    if (partition.size() != size) continue;
+  for (const FabricPartition& partition : partitions) {
+    if (partition.modules.size() != size) continue;
     std::string gpus;
     for (const auto& [gpu, module] : modules) {
-      if (partition.count(module) > 0) gpus += (gpus.empty() ? "" : " ") + gpu.to_string();
+      if (partition.modules.count(module) > 0) gpus += (gpus.empty() ? "" : " ") + gpu.to_string();
     }
-    text += fmt::format("{}{}", text.empty() ? "" : "; or ", gpus.empty() ? "modules " + listed(partition) : gpus);
+    text += fmt::format("{}{}", text.empty() ? "" : "; or ", gpus.empty() ? "modules " + listed(partition.modules) : gpus);
   }
   if (text.empty()) return fmt::format("there is no partition of {} GPUs; give the worker 1, 2, 4 or 8", size);
   return fmt::format("a worker with {} {} can have {}", size, size == 1 ? "GPU" : "GPUs", text);
 }
 
 CheckResult compare_with_partitions(const HostSubject& subject, const std::string& switches) {
-  const auto partitions = read_partitions(subject.host);
-  const auto modules = read_modules(subject.host);
+  const auto partitions = read_fabric_partitions(subject.host);
+  const auto modules = read_modules(subject);
   if (partitions.empty()) {
     return subject.result(name, CheckStatus::warn,
                           switches + ", Fabric Manager in shared mode, but its partitions cannot be read", "fmpm -l",
                           "see that nvidia-fabricmanager runs and that `fmpm -l` lists partitions; a worker whose GPUs are "
-                          "not exactly one of them gets CUDA error 802");
+                          "not exactly one of them, or whose partition is not active, gets CUDA error 802");
   }
   std::string unknown;
-  bool all_away = true;
   bool all_there = true;
   for (const WorkerSpec& worker : subject.spec.workers) {
-    Modules wanted;
+    GpuModules wanted;
     for (const std::size_t index : worker.gpu_indexes) {
       if (index >= subject.spec.gpus.size()) continue;
       const Bdf gpu = subject.spec.gpus[index].address;
@@ -118,10 +98,9 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
       all_there = all_there && function.has_value();
       if (!function) continue;
       unknown += (unknown.empty() ? "" : ", ") + gpu.to_string();
-      all_away = all_away && function->driver == "vfio-pci";
     }
     const bool complete = wanted.size() == worker.gpu_indexes.size();
-    if (wanted.empty() || !complete || std::count(partitions.begin(), partitions.end(), wanted) > 0) continue;
+    if (wanted.empty() || !complete || find_partition(partitions, wanted) != nullptr) continue;
     return subject.result(name, CheckStatus::fail,
                           fmt::format("{} gets the GPU modules {}, and no Fabric Manager partition is exactly that",
                                       worker.name, listed(wanted)),
@@ -137,10 +116,10 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
   if (unknown.empty()) {
     return subject.pass(name, model + "; the GPUs of each worker are one of its partitions", "fmpm -l, nvidia-smi -q");
   }
-  // A GPU that is away already was compared before it was taken.
-  return subject.result(name, all_away ? CheckStatus::pass : CheckStatus::warn,
+  return subject.result(name, CheckStatus::warn,
                         fmt::format("{}; the module ids of {} cannot be read", model, unknown), "nvidia-smi -q",
-                        all_away ? "" : "compare worker_gpu_assignment with `fmpm -l` yourself");
+                        "compare worker_gpu_assignment with `fmpm -l`, and activate the partitions with `fmpm -a` yourself, "
+                        "or give the GPUs back to the nvidia driver first");
 }
 
 }  // namespace
@@ -150,24 +129,26 @@ CheckResult check_nvswitch(const HostSubject& subject) {
   for (const PciFunction& function : read_pci_functions(subject.host.files())) {
     if (function.is_nvswitch()) ++count;
   }
-  if (count == 0) return subject.pass(name, "no NVSwitches", "/sys/bus/pci/devices");
-  const std::string switches =
-      count == 1 ? "1 NVSwitch stays with the host" : fmt::format("{} NVSwitches stay with the host", count);
+  const bool shared = shares_fabric(subject.host.files());
+  if (count == 0 && !shared) return subject.pass(name, "no NVSwitches", "/sys/bus/pci/devices");
+  std::string switches = fmt::format("{} NVSwitches stay with the host", count);
+  if (count == 1) switches = "1 NVSwitch stays with the host";
+  if (count == 0) switches = "the NVSwitches, which PCI does not show here, stay with the host";
   for (const std::string& service : subject.spec.host.stop_services) {
     if (service != "nvidia-fabricmanager" && service != "nvidia-fabricmanager.service") continue;
     return subject.result(name, CheckStatus::fail, "host.stop_services lists nvidia-fabricmanager", "",
                           "take it out: without Fabric Manager no VM has NVLink, and gpuplan never stops it",
                           "host.stop_services");
   }
-  if (is_shared_mode(subject)) return compare_with_partitions(subject, switches);
+  if (shared) return compare_with_partitions(subject, switches);
   const bool only_single = std::all_of(subject.spec.workers.begin(), subject.spec.workers.end(),
                                        [](const WorkerSpec& worker) { return worker.gpu_indexes.size() <= 1; });
   const std::string found = switches + ", Fabric Manager is not in shared mode";
   if (only_single) {
-    return subject.result(name, CheckStatus::warn, found + "; VMs with one GPU work, without NVLink", config_path,
+    return subject.result(name, CheckStatus::warn, found + "; VMs with one GPU work, without NVLink", fabric_config_path,
                           shared_remedy);
   }
-  return subject.result(name, CheckStatus::fail, found + "; VMs with several GPUs would get CUDA error 802", config_path,
+  return subject.result(name, CheckStatus::fail, found + "; VMs with several GPUs would get CUDA error 802", fabric_config_path,
                         std::string(shared_remedy) + ", or give each worker one GPU");
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "host/pci/fabric.h"
 #include "services.h"
 
 namespace gpuplan::vfio_bind {
@@ -15,7 +16,9 @@ Json to_json(const SavedState& state) {
                          {"driver", function.driver},
                          {"driver_override", function.driver_override}});
   }
-  return {{"functions", std::move(functions)}, {"persistence", state.persistence}};
+  Json json = {{"functions", std::move(functions)}, {"persistence", state.persistence}};
+  if (state.module) json["module"] = *state.module;
+  return json;
 }
 
 SavedState saved_state_from_json(const Json& json) {
@@ -25,6 +28,7 @@ SavedState saved_state_from_json(const Json& json) {
     if (address) state.functions.push_back({*address, string_at(item, "/driver"), string_at(item, "/driver_override")});
   }
   state.persistence = bool_at(json, "/persistence");
+  if (member_at(json, "/module").is_number_integer()) state.module = int_at(json, "/module");
   return state;
 }
 
@@ -34,6 +38,7 @@ SavedState read_state(const Bdf& gpu, HostReader& host) {
     state.functions.push_back({function.address, function.driver, function.driver_override});
     if (function.address == gpu) state.persistence = persistence_is_on(function, host);
   }
+  if (shares_fabric(host.files())) state.module = read_gpu_module(host, gpu);
   return state;
 }
 

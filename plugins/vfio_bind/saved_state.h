@@ -1,6 +1,7 @@
 // What a GPU was like before it was taken: enough to give it back.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,9 +23,11 @@ struct SavedFunction {
 struct SavedState {
   std::vector<SavedFunction> functions;
   bool persistence = false;  // the nvidia driver kept it initialized (nvidia-smi -pm 1)
+  // Fabric Manager's id of the GPU, which nobody can tell while vfio-pci has it; only where it matters.
+  std::optional<std::int64_t> module;
 };
 
-// {"functions": [{"address", "driver", "driver_override"}], "persistence": …}
+// {"functions": [{"address", "driver", "driver_override"}], "persistence": …, "module": …}
 Json to_json(const SavedState& state);
 // Members that are missing or of another type are taken as empty; a null value is an empty state.
 SavedState saved_state_from_json(const Json& json);

@@ -6,6 +6,8 @@
 #include <set>
 #include <sstream>
 
+#include "host/pci/fabric.h"
+
 namespace gpuplan::vfio_bind {
 namespace {
 
@@ -40,12 +42,15 @@ void write_record(const StoppedService& record, FileSystem& files) {
   files.put_file(record_path(record.unit), text, 0600);
 }
 
-void remove_empty_directories(FileSystem& files) {
-  if (files.kind(stopped_services_path) == FileKind::none) return;
-  if (!files.list(stopped_services_path).empty()) return;
-  files.remove_directory(stopped_services_path);
+// `directory` below /run/gpuplan, and that.
+void remove_empty_directories(FileSystem& files, const std::string& directory) {
+  if (files.kind(directory) == FileKind::none) return;
+  if (!files.list(directory).empty()) return;
+  files.remove_directory(directory);
   files.remove_directory("/run/gpuplan");
 }
+
+std::string module_path(const Bdf& gpu) { return fmt::format("{}/{}", gpu_modules_path, gpu.to_string()); }
 
 std::vector<std::string> recorded_units(FileReader& files) {
   if (files.kind(stopped_services_path) == FileKind::none) return {};
@@ -155,7 +160,7 @@ void SharedServices::start_waiting(const Bdf& gpu, Host& host, StepContext& cont
     if (left.gpus.empty()) host.files().remove_file(record_path(unit));
     else write_record(left, host.files());
   }
-  remove_empty_directories(host.files());
+  remove_empty_directories(host.files(), stopped_services_path);
 }
 
 void SharedServices::set_persistence(const Bdf& gpu, bool on, Host& host, StepContext& context) {
@@ -168,6 +173,20 @@ void SharedServices::set_persistence(const Bdf& gpu, bool on, Host& host, StepCo
     if (error.kind() != HostError::Kind::not_found) throw;
     context.log(error.what());
   }
+}
+
+void SharedServices::note_module(const Bdf& gpu, std::int64_t module, Host& host) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::string text = fmt::format("{}", module);
+  if (read_trimmed(host.files(), module_path(gpu)) == text) return;
+  host.files().make_directory(gpu_modules_path, 0700);
+  host.files().put_file(module_path(gpu), text + "\n", 0600);
+}
+
+void SharedServices::forget_module(const Bdf& gpu, Host& host) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (host.files().kind(module_path(gpu)) != FileKind::none) host.files().remove_file(module_path(gpu));
+  remove_empty_directories(host.files(), gpu_modules_path);
 }
 
 }  // namespace gpuplan::vfio_bind

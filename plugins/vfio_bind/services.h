@@ -1,4 +1,4 @@
-// The services that keep a GPU open, and the nvidia driver's persistence mode.
+// The services that keep a GPU open, the nvidia driver's persistence mode, and notes about GPUs that are away.
 #pragma once
 
 #include <mutex>
@@ -38,6 +38,9 @@ class SharedServices {
   void start_waiting(const Bdf& gpu, Host& host, StepContext& context);
   // Does nothing if nvidia-smi is not installed any more.
   void set_persistence(const Bdf& gpu, bool on, Host& host, StepContext& context);
+  // Notes the module id of a GPU for as long as nvidia does not have it (host/pci/fabric.h).
+  void note_module(const Bdf& gpu, std::int64_t module, Host& host);
+  void forget_module(const Bdf& gpu, Host& host);
 
  private:
   std::mutex mutex_;

@@ -53,7 +53,9 @@ void SlotBinder::take(const SavedState& saved) {
   if (done) return;
   for (const PciFunction& function : functions) prepare(function, saved.persistence);
   load_vfio();
-  for (const PciFunction& function : functions) bind(saved_of(saved, function));
+  for (const PciFunction& function : functions) {
+    bind(saved_of(saved, function), function.address == gpu_ ? saved.module : std::nullopt);
+  }
 }
 
 // Leaves a function without users. Everything here is undone by return_to.
@@ -114,12 +116,12 @@ void SlotBinder::load_vfio() {
   }
 }
 
-void SlotBinder::bind(const SavedFunction& saved) {
+void SlotBinder::bind(const SavedFunction& saved, std::optional<std::int64_t> module) {
   const PciFunction now = read(saved.address);
   if (now.driver == vfio) return;
   try {
     context_.progress(fmt::format("{}: {} to {}", now.address.to_string(), shown(now.driver), vfio));
-    move_to_vfio(now);
+    move_to_vfio(now, module);
   } catch (const HostError& error) {
     if (error.kind() == HostError::Kind::timed_out) throw;
     const std::string outcome = give_back(saved, now.driver);
@@ -127,10 +129,11 @@ void SlotBinder::bind(const SavedFunction& saved) {
   }
 }
 
-void SlotBinder::move_to_vfio(const PciFunction& now) {
+void SlotBinder::move_to_vfio(const PciFunction& now, std::optional<std::int64_t> module) {
   const std::string device = sysfs_device(now.address);
   if (now.driver == "nvidia") take_unbind_lock(now);
   if (now.driver_override != vfio) write_override(now.address, vfio);
+  if (module) services_.note_module(now.address, *module, host_);
   if (!now.driver.empty()) write(now.address, device + "/driver/unbind", now.address.to_string());
   write(now.address, drivers_probe, now.address.to_string());
   const std::string driver = read(now.address).driver;
@@ -197,12 +200,13 @@ void SlotBinder::return_to(const SavedState& saved) {
     if (function->driver == vfio) {
       prepare(read(function->address), saved.persistence);
       load_vfio();
-      bind(*function);
+      bind(*function, std::nullopt);
     }
     restore(*function);
   }
   const auto gpu = read_pci_function(host_.files(), gpu_);
   if (gpu && gpu->driver == vfio) return;
+  services_.forget_module(gpu_, host_);
   services_.start_waiting(gpu_, host_, context_);
   if (saved.persistence && gpu && gpu->driver == "nvidia") services_.set_persistence(gpu_, true, host_, context_);
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "plugin/plugin.h"
@@ -29,8 +31,9 @@ class SlotBinder {
   void wait_until_free(const PciFunction& function);
   std::string user_of(const PciFunction& function);
   void load_vfio();
-  void bind(const SavedFunction& saved);
-  void move_to_vfio(const PciFunction& now);
+  // `module`: of a GPU that Fabric Manager counts, to be noted while it is away.
+  void bind(const SavedFunction& saved, std::optional<std::int64_t> module);
+  void move_to_vfio(const PciFunction& now, std::optional<std::int64_t> module);
   void take_unbind_lock(const PciFunction& function);
   void look_once_more(const PciFunction& function);
   void release_unbind_lock(const Bdf& address);

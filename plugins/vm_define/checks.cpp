@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "domain.h"
+#include "fabric.h"
 #include "placement.h"
 #include "vm_define.h"
 
@@ -159,6 +160,7 @@ std::vector<CheckResult> VmDefine::check(const Resource& resource, const Spec& s
     check_disk(vm, prior, host, findings);
     check_assignment(vm, spec, host, findings);
     check_address_width(vm, host, findings);
+    check_partition(vm, host, findings);
     if (vm.name == spec.control_plane.name) check_shared(vm, spec, host, findings);
     if (limitation == limitations.end()) return findings.results;
     // Only what would have to be done counts: a host where everything is in place is none the worse for it.

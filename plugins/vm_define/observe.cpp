@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "domain.h"
+#include "fabric.h"
 #include "placement.h"
 #include "vm_define.h"
 
@@ -94,7 +95,10 @@ Observation VmDefine::observe(const Resource& resource, const Prior& prior, Host
   const Vm vm = vm_of(resource);
   const auto domain = find_domain(host.hypervisor(), vm.name);
   Observation observed;
-  if (!domain) return observed;
+  if (!domain) {
+    observe_partition(vm, host, observed);
+    return observed;
+  }
   const DomainDefinition& definition = domain->definition;
   observed.exists = true;
   Attributes& attributes = observed.attributes;
@@ -114,6 +118,7 @@ Observation VmDefine::observe(const Resource& resource, const Prior& prior, Host
   attributes.set("power", text_of(domain->state.power));
   for (const auto& [name, value] : attributes) observed.read_from[name] = fmt::format("libvirt domain {}", vm.name);
   observe_disk(*domain, vm, prior, host.hypervisor(), observed);
+  observe_partition(vm, host, observed);
   return observed;
 }
 
@@ -128,6 +133,8 @@ Json VmDefine::capture(const Change& change, HostReader& host) const {
     captured["autostart"] = domain->state.autostart;
     captured["answered"] = domain->runs() && host.guests().answers(GuestTarget{vm.name, old_address});
   }
+  const Json partitions = capture_partitions(change, host);
+  if (!partitions.empty()) captured["active_partitions"] = partitions;
   captured["missing_directories"] = missing_directories(host.files(), vm.pool_path);
 
   std::vector<VolumeState> volumes;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "domain.h"
+#include "fabric.h"
 #include "host/seed/seed.h"
 #include "spec/network_range.h"
 #include "vm_define.h"
@@ -106,11 +107,12 @@ void restore_power(const Change& change, const Vm& vm, const Json& captured, Hos
 }
 
 // Takes away the domain and the volumes that this run made, and nothing else.
-void remove_made(const Vm& vm, const Json& captured, Host& host) {
+void remove_made(const Change& change, const Vm& vm, const Json& captured, Host& host, StepContext& context) {
   const std::string disk = string_at(captured, "/disk");
   const auto domain = find_domain(host.hypervisor(), vm.name);
   if (domain && domain->definition.owner.cluster == vm.owner && domain->disk() == disk) {
     host.hypervisor().kill_domain(vm.name);
+    undo_enter_partition(change, captured, host, context);
     host.hypervisor().undefine_domain(vm.name);
   }
   if (disk.empty() || !pool_is_open(host.hypervisor(), vm.pool)) return;
@@ -121,10 +123,12 @@ void remove_made(const Vm& vm, const Json& captured, Host& host) {
 
 }  // namespace
 
-void VmDefine::withdraw(const Change& change, const Json& /*captured*/, const Json& /*origin*/, Host& host,
+void VmDefine::withdraw(const Change& change, const Json& /*captured*/, const Json& origin, Host& host,
                         StepContext& context) const {
   const Vm vm = vm_of(change.resource);
   stop_guest(vm.name, vm.owner, host, context);
+  // While the domain is still defined: no partition of ours is ever active without one.
+  leave_partition(change, origin, host, context);
   if (change.action == Action::update) return;
   if (find_own_domain(host.hypervisor(), vm.name, vm.owner)) host.hypervisor().undefine_domain(vm.name);
 }
@@ -145,6 +149,7 @@ void VmDefine::apply(const Change& change, const Json& captured, Host& host, Ste
   if (domain) definition.uuid = domain->state.uuid;
   context.progress(fmt::format("defining {}", vm.name));
   host.hypervisor().define_domain(render_domain(definition));
+  enter_partition(change, host, context);
   start_guest(vm.name, vm.address, host, context);
 }
 
@@ -165,15 +170,17 @@ void VmDefine::undo(Stage stage, const Change& change, const Json& captured, Hos
     // A shutdown that was asked for may still be under way: it has to end before the guest starts again.
     stop_guest(vm.name, vm.owner, host, context);
     if (change.action != Action::update) restore_domain(vm, captured, host);
+    undo_leave_partition(change, captured, host, context);
     restore_power(change, vm, captured, host, context);
     return;
   }
   if (stage != Stage::apply) return;
   if (change.action == Action::update) {
     stop_guest(vm.name, vm.owner, host, context);
+    undo_enter_partition(change, captured, host, context);
     restore_domain(vm, captured, host);
   } else {
-    remove_made(vm, captured, host);
+    remove_made(change, vm, captured, host, context);
   }
   // What the new VM shared with nobody, and what only its own run needed.
   shared_.release(remains_of(vm, vm.network, captured), host);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "declaration.h"
+#include "fabric.h"
 
 namespace gpuplan::vm_define {
 namespace {
@@ -64,6 +65,12 @@ AttributeSchema exclusive_list(const char* name) {
   return attribute;
 }
 
+AttributeSchema computed(const char* name) {
+  AttributeSchema attribute = in_place(name);
+  attribute.computed = true;
+  return attribute;
+}
+
 AttributeSchema fixed(const char* name) {
   AttributeSchema attribute = in_place(name);
   attribute.on_change = OnChange::replace;
@@ -84,6 +91,7 @@ bool needs_guest_off(const Change& change) {
 void plan_update(Change& change) {
   const std::string name(change.address.name());
   const bool runs = change.before.attributes.text("power") == "running";
+  if (leaves_partition(change)) change.has_withdraw = true;
   if (needs_guest_off(change) && runs) {
     change.has_withdraw = true;
     change.notes.push_back(fmt::format("{} restarts", name));
@@ -123,6 +131,8 @@ const Schema& VmDefine::schema() const {
       fixed("pool_path"),
       in_place("owner"),
       in_place("power"),
+      computed(active_partition),
+      computed(wanted_partition),
   };
   return schema;
 }
@@ -149,6 +159,7 @@ std::vector<Resource> VmDefine::expand(const Spec& spec) const {
 Change VmDefine::compare(const Resource& resource, const Observation& observed, const Prior& prior) const {
   Change change = StepKind::compare(resource, observed, prior);
   const std::string name(resource.address.name());
+  plan_partition(change);
   if (change.action == Action::update) plan_update(change);
   if (change.action == Action::create && prior.owned) {
     // It was there, or half there, and its volumes may be: they stay until the new VM works.
@@ -160,6 +171,9 @@ Change VmDefine::compare(const Resource& resource, const Observation& observed, 
 
 void VmDefine::plan_removal(Change& change, const RemovalScope& /*scope*/) const {
   const std::string name(change.address.name());
+  change.attributes.erase(std::remove_if(change.attributes.begin(), change.attributes.end(),
+                                         [](const AttributeChange& item) { return item.name == wanted_partition; }),
+                          change.attributes.end());
   change.has_withdraw = true;
   change.has_commit = true;
   change.irreversible.push_back(change.action == Action::replace ? fmt::format("the old disk of {} is deleted", name)

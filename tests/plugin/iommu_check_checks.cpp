@@ -281,7 +281,11 @@ TEST_CASE("iommu-check: NVSwitches") {
     host.host.commands["fmpm -l"] = {0, "{\"partitionInfo\": [{\"gpuInfo\": [{\"physicalId\": 3}]}]}", ""};
     is_result(host.check("nvswitch"), CheckStatus::warn,
               "1 NVSwitch stays with the host, Fabric Manager in shared mode; the module ids of 0000:0a:00.0 cannot be read",
-              "compare worker_gpu_assignment with `fmpm -l` yourself");
+              "compare worker_gpu_assignment with `fmpm -l`, and activate the partitions with `fmpm -a` yourself, or give the "
+              "GPUs back to the nvidia driver first");
+    host.host.contents["/run/gpuplan/gpu-modules/0000:0a:00.0"] = "3\n";
+    CHECK(host.check("nvswitch").status == CheckStatus::pass);
+    host.host.contents.erase("/run/gpuplan/gpu-modules/0000:0a:00.0");
     host.host.commands["nvidia-smi -q"] = {0, "GPU 00000000:0A:00.0\n    Module ID : 3\n", ""};
     CHECK(host.check("nvswitch").status == CheckStatus::pass);
     host.host.commands["nvidia-smi -q"] = {0, "GPU 00000000:0A:00.0\n    Module ID : 4\n", ""};

@@ -85,10 +85,13 @@ TEST_CASE("sim: eight GPUs are bound side by side, applied again, and given back
     CHECK(gpu.plan().action == Action::none);
     CHECK(problems(gpu.check()).empty());
   }
-  CHECK(problems(server.host_checks()).empty());  // although nvidia-smi knows no module ids any more
+  // nvidia-smi knows no module ids any more; vfio-bind has noted them.
+  CHECK(problems(server.host_checks()).empty());
+  CHECK(server.host->files().read("/run/gpuplan/gpu-modules/0000:43:00.0") == "8\n");
   CHECK(server.driver("0000:05:00.0") == "nvidia-nvswitch");
   at_once([](GpuRig& gpu) { gpu.undo(); });
   for (const std::string& address : h100_gpus) CHECK(server.driver(address) == "nvidia");
+  CHECK(server.host->files().kind("/run/gpuplan") == FileKind::none);
 }
 
 TEST_CASE("sim: defect 4: of eight GPUs of one model only the one that is asked for moves") {

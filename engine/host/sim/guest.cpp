@@ -112,6 +112,17 @@ CommandResult run_nvidia_smi(const GuestCall& call) {
   return succeeds(output);
 }
 
+// Of NVIDIA's CUDA samples: the first thing that it does is to initialize CUDA.
+CommandResult run_device_query(const GuestCall& call) {
+  const std::string node = call.world.node();
+  const std::size_t gpus = call.world.gpus_of(node);
+  if (gpus == 0) return {1, "cudaGetDeviceCount returned 100\n-> no CUDA-capable device is detected\nResult = FAIL\n", {}};
+  if (!call.world.has_cuda(node)) {
+    return {1, "cudaGetDeviceCount returned 802\n-> system not yet initialized\nResult = FAIL\n", {}};
+  }
+  return succeeds(fmt::format("Detected {} CUDA Capable device(s)\nResult = PASS\n", gpus));
+}
+
 }  // namespace
 
 CommandResult run_guest_program(GuestDisk& disk, GuestWorld& world, const Command& command, bool read_only) {
@@ -124,6 +135,7 @@ CommandResult run_guest_program(GuestDisk& disk, GuestWorld& world, const Comman
   if (program == "cat") return run_cat(call);
   if (program == "cloud-init") return run_cloud_init(call);
   if (program == "nvidia-smi") return run_nvidia_smi(call);
+  if (program == "deviceQuery") return run_device_query(call);
   if (program == "true") return succeeds("");
   if (program == "hostname") return succeeds(world.node() + "\n");
   return fails(127, fmt::format("bash: line 1: {}: command not found", call.word(0)));

@@ -37,6 +37,8 @@ class GuestWorld {
   virtual std::string node() = 0;  // of this guest: "gpu-worker-1"
   virtual std::string address() = 0;
   virtual std::size_t gpus_of(const std::string& node) = 0;  // passed-through GPUs that a running guest sees
+  // True if CUDA initializes there. It does not where NVSwitches join the GPUs and their partition is not active.
+  virtual bool has_cuda(const std::string& node) { return gpus_of(node) > 0; }
   virtual bool runs(const std::string& node) = 0;            // the guest of that node is up
   // The disk of the running guest with that node name or address; a null pointer if there is none.
   virtual GuestDisk* disk_of_node(const std::string& node) = 0;

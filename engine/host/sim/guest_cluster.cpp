@@ -115,6 +115,14 @@ std::size_t SimCluster::allocatable_gpus(const std::string& node) const {
   return world_.gpus_of(node);
 }
 
+// The device plugin offers GPUs without CUDA; the operator's validator starts a CUDA program on each node.
+bool SimCluster::cuda_works_everywhere() const {
+  for (const auto& [name, record] : state_.at("nodes").items()) {
+    if (world_.gpus_of(name) > 0 && !world_.has_cuda(name)) return false;
+  }
+  return true;
+}
+
 Json SimCluster::node_object(const std::string& name) const {
   const Json& record = state_.at("nodes").at(name);
   const std::string trouble = why_not_ready(name);
@@ -164,7 +172,7 @@ std::vector<Json> SimCluster::pod_objects() const {
     out.push_back(pod("kube-proxy-" + name, "kube-system", name, why_not_ready(name).empty()));
     if (operator_release() != nullptr && world_.gpus_of(name) > 0) {
       out.push_back(pod("nvidia-operator-validator-" + name, string_at(*operator_release(), "/namespace"), name,
-                        allocatable_gpus(name) > 0));
+                        allocatable_gpus(name) > 0 && world_.has_cuda(name)));
     }
   }
   return out;
@@ -208,7 +216,7 @@ std::vector<Json> SimCluster::objects(const std::string& type) const {
     out.push_back({{"apiVersion", "nvidia.com/v1"},
                    {"kind", "ClusterPolicy"},
                    {"metadata", metadata("cluster-policy")},
-                   {"status", {{"state", operator_runs() ? "ready" : "notReady"}}}});
+                   {"status", {{"state", operator_runs() && cuda_works_everywhere() ? "ready" : "notReady"}}}});
   }
   return out;
 }

@@ -39,6 +39,7 @@ class SimCluster {
   std::vector<Json> objects(const std::string& type) const;
 
  private:
+  bool cuda_works_everywhere() const;
   Json node_object(const std::string& name) const;
   std::vector<Json> node_objects() const;
   std::vector<Json> pod_objects() const;

@@ -155,6 +155,22 @@ const Domain* domain_using(const Model& model, const Bdf& address) {
   return nullptr;
 }
 
+bool fabric_lets_cuda_start(const Model& model, const Domain& domain) {
+  const auto definition = parse_domain(domain.running_xml);
+  if (!definition) return false;
+  std::set<int> modules;
+  for (const Bdf& address : definition->devices) {
+    const Device* device = model.device(address);
+    if (device != nullptr && device->is_gpu() && device->module_id != 0) modules.insert(device->module_id);
+  }
+  if (modules.empty()) return true;
+  if (model.fabric_manager.mode != "shared") return modules.size() == 1;  // without NVLink
+  const auto& partitions = model.fabric_manager.partitions;
+  return std::any_of(partitions.begin(), partitions.end(), [&](const Partition& partition) {
+    return partition.active && std::set<int>(partition.modules.begin(), partition.modules.end()) == modules;
+  });
+}
+
 std::vector<const Device*> group_members(const Model& model, int group) {
   std::vector<const Device*> members;
   for (const Device& device : model.devices) {

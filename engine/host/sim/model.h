@@ -237,6 +237,8 @@ bool process_runs(const Model& model, const Process& process);
 std::vector<const Process*> holders_of(const Model& model, const Device& device);
 // The running domain to which the function is passed through, or a null pointer.
 const Domain* domain_using(const Model& model, const Bdf& address);
+// True unless the domain's GPUs hang on NVSwitches that do not serve exactly these GPUs: CUDA error 802.
+bool fabric_lets_cuda_start(const Model& model, const Domain& domain);
 std::vector<const Device*> group_members(const Model& model, int group);
 
 // Lets what virtual time has brought about happen: shutdowns end, and with them hanging unbinds.

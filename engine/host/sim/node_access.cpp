@@ -56,6 +56,10 @@ class ModelWorld : public GuestWorld {
     }
     return count;
   }
+  bool has_cuda(const std::string& node) override {
+    const Domain* domain = running(node);
+    return domain != nullptr && fabric_lets_cuda_start(model_, *domain);
+  }
   bool runs(const std::string& node) override { return running(node) != nullptr; }
   GuestDisk* disk_of_node(const std::string& node) override {
     const Domain* domain = running(node);

@@ -141,20 +141,25 @@ Json partition_list(const FabricManager& manager) {
           {"partitionInfo", partitions}};
 }
 
+// fmpm prints its errors on stdout, and ends with Fabric Manager's code. Source: nv_fm_types.h.
+enum FabricError { bad_parameter = -1, not_supported = -3, not_activated = -4, in_use = -7, no_connection = -9 };
+
+CommandResult fabric_failure(const std::string& what, FabricError code) {
+  return {static_cast<int>(code) & 0xff, fmt::format("Failed to {}. fmReturn: {}\n", what, static_cast<int>(code)), ""};
+}
+
 CommandResult switch_partition(FabricManager& manager, bool on, const std::string& text, const MayChange& change) {
+  const std::string what = on ? "activate partition" : "deactivate partition";
   int id = -1;
   std::from_chars(text.data(), text.data() + text.size(), id);
   Partition* chosen = nullptr;
   for (Partition& partition : manager.partitions) {
     if (partition.id == id) chosen = &partition;
   }
-  if (chosen == nullptr) return {1, "", "Failed to change the partition: FM_ST_BADPARAM\n"};
-  if (chosen->active == on) {
-    return {1, "", fmt::format("Failed to {} partition: {}\n", on ? "activate" : "deactivate",
-                               on ? "FM_ST_IN_USE" : "FM_ST_UNINITIALIZED")};
-  }
+  if (chosen == nullptr) return fabric_failure(what, bad_parameter);
+  if (chosen->active == on) return fabric_failure(what, on ? in_use : not_activated);
   for (const Partition& other : manager.partitions) {
-    if (on && other.active && overlaps(other, *chosen)) return {1, "", "Failed to activate partition: FM_ST_IN_USE\n"};
+    if (on && other.active && overlaps(other, *chosen)) return fabric_failure(what, in_use);
   }
   change();
   chosen->active = on;
@@ -167,9 +172,8 @@ CommandResult switch_partition(FabricManager& manager, bool on, const std::strin
 CommandResult run_fmpm(Model& model, const std::vector<std::string>& argv, const MayChange& change) {
   const auto service = model.services.find("nvidia-fabricmanager.service");
   const bool runs = service != model.services.end() && service->second.active;
-  if (!runs || model.fabric_manager.mode != "shared") {
-    return {1, "", "Error: Failed to connect to Fabric Manager instance.\n"};
-  }
+  if (!runs) return fabric_failure("connect to Fabric Manager instance", no_connection);
+  if (model.fabric_manager.mode != "shared") return fabric_failure("get partition list", not_supported);
   for (std::size_t i = 1; i < argv.size(); ++i) {
     if (argv[i] == "-l" || argv[i] == "--list") return {0, partition_list(model.fabric_manager).dump(3) + "\n", ""};
     const bool on = argv[i] == "-a" || argv[i] == "--activate";

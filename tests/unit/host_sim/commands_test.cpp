@@ -96,7 +96,11 @@ TEST_CASE("Fabric Manager lists partitions by module id, and switches them one a
   CHECK(string_at(list, "/partitionInfo/2/gpuInfo/0/pciBusId", "?").empty());
   CHECK(int_at(list, "/partitionInfo/2/gpuInfo/0/physicalId") == 5);
   REQUIRE(host->run(argv({"fmpm", "-a", "2"})).ok());
-  CHECK(host->run(argv({"fmpm", "-a", "0"})).errors == "Failed to activate partition: FM_ST_IN_USE\n");
+  const CommandResult refused = host->run(argv({"fmpm", "-a", "0"}));
+  CHECK(refused.output == "Failed to activate partition. fmReturn: -7\n");
+  CHECK(refused.exit_status == 249);
+  CHECK(host->run(argv({"fmpm", "-a", "2"})).output == "Failed to activate partition. fmReturn: -7\n");
+  CHECK(host->run(argv({"fmpm", "-d", "1"})).output == "Failed to deactivate partition. fmReturn: -4\n");
   REQUIRE(host->run(argv({"fmpm", "-a", "1"})).ok());
   REQUIRE(host->run(argv({"fmpm", "-d", "2"})).ok());
   host->run(argv({"systemctl", "stop", "nvidia-fabricmanager"}));

@@ -48,6 +48,21 @@ TEST_CASE("guest helm: GPUs become allocatable when the operator's pods have had
   CHECK(allocatable(world, "w1").empty());
 }
 
+TEST_CASE("guest helm: a node without CUDA offers its GPUs, but the operator's validator does not finish") {
+  World world = with_operator();
+  world.guests.at("w2").cuda = false;
+  world.time += 60;
+  CHECK(allocatable(world, "w2") == "2");
+  CHECK_THAT(world.ask("cp", kubectl + "get clusterpolicies.nvidia.com -o json").output, contains("notReady"));
+  CHECK(world.ask("w2", "nvidia-smi -L").ok());
+  CHECK(world.ask("w2", "deviceQuery").output ==
+        "cudaGetDeviceCount returned 802\n-> system not yet initialized\nResult = FAIL\n");
+  CHECK(world.ask("w1", "deviceQuery").output == "Detected 4 CUDA Capable device(s)\nResult = PASS\n");
+  world.guests.at("w2").cuda = true;
+  CHECK_THAT(world.ask("cp", kubectl + "get clusterpolicies.nvidia.com -o json").output,
+             contains("\"state\": \"ready\""));
+}
+
 TEST_CASE("guest helm: list, get values, get metadata") {
   World world = with_operator();
   const Json list = Json::parse(world.ask("cp", "helm list -o json" + helm_flags).output);

@@ -14,6 +14,7 @@ struct SimGuest {
   std::size_t gpus = 0;
   bool running = true;
   sim::GuestDisk disk;
+  bool cuda = true;
 };
 
 // A control plane "cp" at 10.0.0.10 and two workers "w1" and "w2" at .21 and .22.
@@ -21,8 +22,8 @@ class World : public sim::GuestWorld {
  public:
   World() {
     guests["cp"].address = "10.0.0.10";
-    guests["w1"] = {"10.0.0.21", 4, true, {}};
-    guests["w2"] = {"10.0.0.22", 2, true, {}};
+    guests["w1"] = {"10.0.0.21", 4, true, {}, true};
+    guests["w2"] = {"10.0.0.22", 2, true, {}, true};
   }
   std::map<std::string, SimGuest> guests;
   std::int64_t time = 1'800'000'000;
@@ -45,6 +46,7 @@ class World : public sim::GuestWorld {
   std::string node() override { return current_; }
   std::string address() override { return guests.at(current_).address; }
   std::size_t gpus_of(const std::string& node) override { return runs(node) ? guests.at(node).gpus : 0; }
+  bool has_cuda(const std::string& node) override { return gpus_of(node) > 0 && guests.at(node).cuda; }
   bool runs(const std::string& node) override { return guests.count(node) > 0 && guests.at(node).running; }
   sim::GuestDisk* disk_of_node(const std::string& node) override {
     return runs(node) ? &guests.at(node).disk : nullptr;

@@ -47,6 +47,8 @@ std::string start_error(Host& host) {
   return error_of([&] { host.hypervisor().start_domain("gpu-worker-1"); }).what();
 }
 
+Command argv(std::vector<std::string> words) { return {std::move(words), {}, limit}; }
+
 const GuestTarget guest{"gpu-worker-1", "192.168.130.21", "root", 22};
 
 }  // namespace
@@ -326,4 +328,30 @@ TEST_CASE("an image comes only from where it can be had, and only the right one"
   host->hypervisor().define_pool("gpuplan", images);
   CHECK(error_of([&] { fetch(""); }).what() ==
         std::string("cannot fetch https://example.org/i.img: could not resolve host"));
+}
+
+TEST_CASE("CUDA starts in a guest only while exactly its GPUs are an active partition") {
+  Bench bench;
+  auto host = bench.open();
+  prepare(*host);
+  const std::string second = "0000:18:00.0";  // module 7; `gpu` is module 5
+  bind_to_vfio(*host, gpu);
+  bind_to_vfio(*host, second);
+  host->hypervisor().define_domain(render_domain(worker({*parse_bdf(gpu), *parse_bdf(second)})));
+  host->hypervisor().start_domain("gpu-worker-1");
+  host->clock().sleep_for(std::chrono::seconds(60));
+  const auto cuda = [&] { return host->guests().query(guest, argv({"deviceQuery"})).output; };
+  const std::string error_802 = "cudaGetDeviceCount returned 802\n-> system not yet initialized\nResult = FAIL\n";
+  CHECK(host->guests().query(guest, argv({"nvidia-smi", "-L"})).output == "GPU 0: NVIDIA\nGPU 1: NVIDIA\n");
+  CHECK(cuda() == error_802);
+  REQUIRE(host->run(argv({"fmpm", "-a", "2"})).ok());  // four GPUs, these two among them
+  CHECK(cuda() == error_802);
+  REQUIRE(host->run(argv({"fmpm", "-d", "2"})).ok());
+  REQUIRE(host->run(argv({"fmpm", "-a", "5"})).ok());
+  CHECK(cuda() == "Detected 2 CUDA Capable device(s)\nResult = PASS\n");
+  host.reset();
+  host = bench.open();  // an active partition outlives the program that activated it
+  CHECK(cuda() == "Detected 2 CUDA Capable device(s)\nResult = PASS\n");
+  REQUIRE(host->run(argv({"fmpm", "-d", "5"})).ok());
+  CHECK(cuda() == error_802);
 }

@@ -1,0 +1,90 @@
+#include "host/pci/fabric.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+
+#include "host/pci/pci.h"
+#include "json/json.h"
+
+namespace gpuplan {
+namespace {
+
+std::string output_of(HostReader& host, std::vector<std::string> argv) {
+  Command command;
+  command.argv = std::move(argv);
+  try {
+    const CommandResult result = host.query(command);
+    return result.ok() ? result.output : "";
+  } catch (const HostError& error) {
+    if (error.kind() == HostError::Kind::timed_out) throw;
+    return {};
+  }
+}
+
+std::optional<std::int64_t> parse_module(const std::string& text) {
+  std::int64_t module = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), module);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return module;
+}
+
+}  // namespace
+
+bool shares_fabric(FileReader& files) {
+  std::istringstream lines(read_trimmed(files, fabric_config_path).value_or(""));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind("FABRIC_MODE=1", 0) == 0) return true;
+  }
+  return false;
+}
+
+std::vector<FabricPartition> read_fabric_partitions(HostReader& host) {
+  const std::string text = output_of(host, {"fmpm", "-l"});
+  if (text.empty()) return {};
+  try {
+    std::vector<FabricPartition> partitions;
+    const Json document = parse_json(text, "output of fmpm -l");
+    for (const Json& item : member_at(document, "/partitionInfo")) {
+      FabricPartition partition;
+      partition.id = int_at(item, "/partitionId");
+      partition.active = int_at(item, "/isActive") != 0;
+      for (const Json& gpu : member_at(item, "/gpuInfo")) partition.modules.insert(int_at(gpu, "/physicalId"));
+      partitions.push_back(std::move(partition));
+    }
+    return partitions;
+  } catch (const JsonError&) {
+    return {};  // as good as no answer
+  }
+}
+
+std::string describe_by_nvidia_smi(HostReader& host, const Bdf& gpu) {
+  return output_of(host, {"nvidia-smi", "-i", gpu.to_string(), "-q"});
+}
+
+std::optional<std::int64_t> read_gpu_module(HostReader& host, const Bdf& gpu) {
+  const auto written = read_trimmed(host.files(), fmt::format("{}/{}", gpu_modules_path, gpu.to_string()));
+  if (written) return parse_module(*written);
+  const auto function = read_pci_function(host.files(), gpu);
+  if (!function || function->driver != "nvidia") return std::nullopt;
+  std::istringstream lines(describe_by_nvidia_smi(host, gpu));
+  for (std::string line; std::getline(lines, line);) {
+    // "Module ID", "Module Id": releases of the driver spell it differently.
+    const std::size_t key = line.find("Module I");
+    const std::size_t colon = line.find(':');
+    if (key == std::string::npos || colon == std::string::npos || colon < key) continue;
+    const std::size_t begin = line.find_first_not_of(' ', colon + 1);
+    return begin == std::string::npos ? std::nullopt : parse_module(line.substr(begin));
+  }
+  return std::nullopt;
+}
+
+const FabricPartition* find_partition(const std::vector<FabricPartition>& partitions, const GpuModules& modules) {
+  const auto found = std::find_if(partitions.begin(), partitions.end(),
+                                  [&](const FabricPartition& partition) { return partition.modules == modules; });
+  return found == partitions.end() || modules.empty() ? nullptr : &*found;
+}
+
+}  // namespace gpuplan
