@@ -95,10 +95,18 @@ bool is_service(const std::string& unit) { return ends_with(unit, ".service"); }
 
 bool is_fabric_manager(const std::string& unit) { return unit_name(unit) == "nvidia-fabricmanager.service"; }
 
+std::vector<std::string> stoppable_services(const Spec& spec) {
+  std::vector<std::string> units;
+  for (const std::string& name : spec.host.stop_services) {
+    const std::string unit = unit_name(name);
+    if (is_service(unit) && !is_fabric_manager(unit)) units.push_back(unit);
+  }
+  return units;
+}
+
 bool may_be_stopped(const std::string& unit, const Spec& spec) {
-  if (!is_service(unit) || is_fabric_manager(unit)) return false;
-  return std::any_of(spec.host.stop_services.begin(), spec.host.stop_services.end(),
-                     [&](const std::string& name) { return unit_name(name) == unit; });
+  const std::vector<std::string> units = stoppable_services(spec);
+  return std::find(units.begin(), units.end(), unit) != units.end();
 }
 
 std::string describe(const DeviceHolder& holder) {

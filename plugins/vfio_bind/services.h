@@ -15,7 +15,9 @@ std::string unit_name(const std::string& name);
 bool is_service(const std::string& unit);
 // Stopping it takes NVLink away from every GPU and VM of the machine: it is never stopped.
 bool is_fabric_manager(const std::string& unit);
-// True if the spec lets gpuplan stop this unit.
+// The units that host.stop_services lets gpuplan stop, as systemd names them, in its order.
+std::vector<std::string> stoppable_services(const Spec& spec);
+// True if this unit is one of them.
 bool may_be_stopped(const std::string& unit, const Spec& spec);
 
 // "python3 (pid 4242, unit jupyter.service)"

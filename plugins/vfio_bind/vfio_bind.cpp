@@ -15,6 +15,7 @@ namespace gpuplan::vfio_bind {
 namespace {
 
 constexpr const char* kind_name = "vfio-bind";
+constexpr const char* stop_services = "stop_services";
 
 Bdf bdf_of(const Address& address) { return parse_bdf(address.name()).value_or(Bdf{}); }
 
@@ -46,7 +47,10 @@ class VfioBind : public StepKind {
       functions.name = "functions";
       functions.type = ValueType::list;
       functions.computed = true;
-      return Schema{driver, functions};
+      AttributeSchema services;
+      services.name = stop_services;
+      services.type = ValueType::list;
+      return Schema{driver, functions, services};
     }();
     return schema;
   }
@@ -60,6 +64,8 @@ class VfioBind : public StepKind {
       Resource resource;
       resource.address = Address(kind_name, gpu.address.to_string());
       resource.declared.set("driver", std::string("vfio-pci"));
+      const std::vector<std::string> services = stoppable_services(spec);
+      if (!services.empty()) resource.declared.set(stop_services, services);
       resource.depends_on.emplace_back("iommu-check", "host");
       if (gpu.where.file) resource.where = gpu.where;
       resources.push_back(std::move(resource));
@@ -89,6 +95,9 @@ class VfioBind : public StepKind {
     for (const PciFunction& function : functions) addresses.push_back(function.address.to_string());
     observed.attributes.set("driver", driver);
     observed.attributes.set("functions", addresses);
+    // A permission, no state of the host: it never differs, and stands there for the notes.
+    const std::vector<std::string> services = resource.declared.list(stop_services);
+    if (!services.empty()) observed.attributes.set(stop_services, services);
     observed.read_from["driver"] = sysfs_device(gpu) + "/driver";
     observed.read_from["functions"] = "/sys/bus/pci/devices";
     return observed;
@@ -102,7 +111,18 @@ class VfioBind : public StepKind {
     for (const std::string& function : functions) {
       if (function != resource.address.name()) change.notes.push_back(function + " travels along");
     }
+    for (const std::string& service : resource.declared.list(stop_services)) {
+      change.notes.push_back(fmt::format("stops {} if that has it open; it runs again when the GPUs are back", service));
+    }
     return change;
+  }
+
+  void plan_removal(Change& change, const RemovalScope& scope) const override {
+    StepKind::plan_removal(change, scope);
+    drop_services(change);
+    for (const std::string& service : change.resource.declared.list(stop_services)) {
+      change.notes.push_back(fmt::format("starts {} again if it was stopped for it", service));
+    }
   }
 
   Json capture(const Change& change, HostReader& host) const override {
@@ -127,6 +147,12 @@ class VfioBind : public StepKind {
   }
 
  private:
+  static void drop_services(Change& change) {
+    change.attributes.erase(std::remove_if(change.attributes.begin(), change.attributes.end(),
+                                           [](const AttributeChange& item) { return item.name == stop_services; }),
+                            change.attributes.end());
+  }
+
   // The device is there and is taken from a driver: that is no "does not exist".
   static void describe_taking(Change& change, const Observation& observed) {
     const std::string driver = observed.attributes.text("driver");

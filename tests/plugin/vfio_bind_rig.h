@@ -70,6 +70,23 @@ struct GpuRig {
   Observation observe() const { return kind().observe(resource(), prior(), host); }
   Change plan() const { return kind().compare(resource(), observe(), prior()); }
 
+  // As the planner completes it.
+  Change removal() const {
+    struct Nothing : RemovalScope {
+      bool is_withdrawn(const Address&) const override { return false; }
+    };
+    Change removed;
+    removed.resource = resource();
+    removed.address = removed.resource.address;
+    removed.action = Action::remove;
+    removed.before = observe();
+    for (const auto& [name, value] : removed.before.attributes) {
+      removed.attributes.push_back({name, value, Value{}, true, false, false});
+    }
+    kind().plan_removal(removed, Nothing());
+    return removed;
+  }
+
   void capture() {
     change = plan();
     captured = kind().capture(change, host);

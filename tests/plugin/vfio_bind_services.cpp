@@ -72,3 +72,22 @@ TEST_CASE("vfio-bind waits for a GPU that is about to be free") {
   host.gpu.apply_captured();
   CHECK(host.bus.driver(address) == "vfio-pci");
 }
+
+TEST_CASE("the plan says which services are stopped for a GPU, and started when it comes back") {
+  BoundHost host;
+  CHECK(host.gpu.plan().notes.empty());
+  host.run_persistenced({address});
+  host.spec.host.stop_services = {"nvidia-persistenced", "nvidia-fabricmanager"};  // the latter never is
+  CHECK(host.gpu.plan().notes == std::vector<std::string>{"stops nvidia-persistenced.service if that has it open; it runs "
+                                                          "again when the GPUs are back"});
+  CHECK(host.gpu.plan().attributes.size() == 1);
+  host.gpu.apply();
+  CHECK(host.gpu.plan().action == Action::none);
+  CHECK(host.gpu.plan().notes.empty());
+  host.spec.host.stop_services.clear();
+  CHECK(host.gpu.plan().action == Action::none);  // a permission that goes is no reason to touch the GPU
+  host.spec.host.stop_services = {"nvidia-persistenced"};
+  const Change removal = host.gpu.removal();
+  CHECK(removal.notes == std::vector<std::string>{"starts nvidia-persistenced.service again if it was stopped for it"});
+  for (const AttributeChange& attribute : removal.attributes) CHECK(attribute.name != "stop_services");
+}
