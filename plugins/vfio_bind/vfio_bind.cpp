@@ -120,6 +120,11 @@ class VfioBind : public StepKind {
   void plan_removal(Change& change, const RemovalScope& scope) const override {
     StepKind::plan_removal(change, scope);
     drop_services(change);
+    // The driver from before stands in the undo record, which a plan does not see: unknown, but not none.
+    for (AttributeChange& item : change.attributes) {
+      if (item.name == "driver") item.known = false;
+    }
+    change.notes.push_back("returns to the driver that it had before gpuplan took it");
     for (const std::string& service : change.resource.declared.list(stop_services)) {
       change.notes.push_back(fmt::format("starts {} again if it was stopped for it", service));
     }

@@ -88,6 +88,7 @@ TEST_CASE("the plan says which services are stopped for a GPU, and started when 
   CHECK(host.gpu.plan().action == Action::none);  // a permission that goes is no reason to touch the GPU
   host.spec.host.stop_services = {"nvidia-persistenced"};
   const Change removal = host.gpu.removal();
-  CHECK(removal.notes == std::vector<std::string>{"starts nvidia-persistenced.service again if it was stopped for it"});
+  CHECK(removal.notes == std::vector<std::string>{"returns to the driver that it had before gpuplan took it",
+                                                  "starts nvidia-persistenced.service again if it was stopped for it"});
   for (const AttributeChange& attribute : removal.attributes) CHECK(attribute.name != "stop_services");
 }

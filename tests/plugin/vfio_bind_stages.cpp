@@ -317,3 +317,16 @@ TEST_CASE("vfio-bind depends on iommu-check alone") {
   CHECK(resource.declared.text("driver") == "vfio-pci");
   CHECK(resource.lives_in.empty());
 }
+
+TEST_CASE("the plan of a removal does not say that the GPU ends without a driver") {
+  BoundHost host;
+  host.gpu.apply();
+  const Change removal = host.gpu.removal();
+  const auto driver = std::find_if(removal.attributes.begin(), removal.attributes.end(),
+                                   [](const AttributeChange& item) { return item.name == "driver"; });
+  REQUIRE(driver != removal.attributes.end());
+  CHECK_FALSE(driver->known);
+  CHECK(removal.notes == std::vector<std::string>{"returns to the driver that it had before gpuplan took it"});
+  host.gpu.withdraw();
+  CHECK(host.bus.driver(address) == "nvidia");
+}
