@@ -36,14 +36,7 @@ class IommuCheck : public StepKind {
                                  HostReader& host) const override {
     const HostSubject subject{resource, spec, host};
     std::vector<CheckResult> results;
-    if (!subject.vms().empty()) {
-      if (spec.host.accel == "kvm") add(results, "cpu-virtualization", subject, check_cpu_virtualization);
-      add(results, "packages", subject, check_packages);
-      add(results, "libvirt", subject, check_libvirt);
-      add(results, "memory-size", subject, check_memory);
-      for (CheckResult& result : check_hugepages(subject)) results.push_back(std::move(result));
-      add(results, "network-collision", subject, check_network);
-    }
+    // First what only the firmware, a reboot or another server can mend: the rest may be work for nothing.
     if (subject.has_gpus()) {
       add(results, "iommu-firmware", subject, check_iommu_firmware);
       add(results, "iommu-groups", subject, check_iommu_groups);
@@ -51,6 +44,14 @@ class IommuCheck : public StepKind {
       add(results, "unsafe-interrupts", subject, check_unsafe_interrupts);
       add(results, "vfio-modules", subject, check_vfio_modules);
       add(results, "nvswitch", subject, check_nvswitch);
+    }
+    if (!subject.vms().empty()) {
+      if (spec.host.accel == "kvm") add(results, "cpu-virtualization", subject, check_cpu_virtualization);
+      add(results, "packages", subject, check_packages);
+      add(results, "libvirt", subject, check_libvirt);
+      add(results, "memory-size", subject, check_memory);
+      for (CheckResult& result : check_hugepages(subject)) results.push_back(std::move(result));
+      add(results, "network-collision", subject, check_network);
     }
     return results;
   }

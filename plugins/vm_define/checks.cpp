@@ -70,9 +70,8 @@ void check_disk(const Vm& vm, const Prior& prior, HostReader& host, Findings& fi
   }
 }
 
-// Every index exists, every GPU is there, and nobody else has it (defects that a VM would show only at its start).
-void check_assignment(const Vm& vm, const Spec& spec, HostReader& host, Findings& findings) {
-  const std::size_t before = findings.results.size();
+// Every index exists, and no GPU is given away twice (defects that a VM would show only at its start).
+void check_assignment(const Vm& vm, const Spec& spec, Findings& findings) {
   for (const std::string& gpu : vm.gpus) {
     if (!parse_bdf(gpu)) {
       findings.fail("gpu-assignment",
@@ -98,6 +97,10 @@ void check_assignment(const Vm& vm, const Spec& spec, HostReader& host, Findings
                     "worker_gpu_assignment", "a GPU can belong to one VM: take it out of one of the two lists");
     }
   }
+}
+
+// Nobody else's VM has a GPU of this one.
+void check_foreign_domains(const Vm& vm, HostReader& host, Findings& findings) {
   for (const DomainState& state : host.hypervisor().domains()) {
     const auto other = parse_domain(state.xml);
     if (!other || other->owner.cluster == vm.owner) continue;
@@ -113,7 +116,9 @@ void check_assignment(const Vm& vm, const Spec& spec, HostReader& host, Findings
                : fmt::format("{} cannot start as long as the cluster has the GPU", state.name));
     }
   }
-  if (findings.results.size() > before || vm.gpus.empty()) return;
+  const bool has_findings = std::any_of(findings.results.begin(), findings.results.end(),
+                                        [](const CheckResult& result) { return result.name == "gpu-assignment"; });
+  if (has_findings || vm.gpus.empty()) return;
   findings.pass("gpu-assignment", fmt::format("{} GPUs, none of them assigned twice", vm.gpus.size()),
                 "worker_gpu_assignment");
 }
@@ -147,36 +152,48 @@ void check_address_width(const Vm& vm, HostReader& host, Findings& findings) {
   }
 }
 
+// Why libvirt cannot be asked is said once, by iommu-check.
+bool can_ask_libvirt(HostReader& host) {
+  try {
+    host.hypervisor().domains();
+    return true;
+  } catch (const HostError& error) {
+    const HostError::Kind kind = error.kind();
+    if (kind == HostError::Kind::unreachable || kind == HostError::Kind::denied || kind == HostError::Kind::unsupported) {
+      return false;
+    }
+    throw;
+  }
+}
+
 }  // namespace
 
 std::vector<CheckResult> VmDefine::check(const Resource& resource, const Spec& spec, const Prior& prior,
                                          HostReader& host) const {
   const Vm vm = vm_of(resource);
   Findings findings{resource, {}};
-  const auto limitations = host.limitations();
-  const auto limitation = limitations.find("vm-define");
-  try {
+  const bool asks_libvirt = can_ask_libvirt(host);
+  if (asks_libvirt) {
     check_name(vm, host, findings);
     check_disk(vm, prior, host, findings);
-    check_assignment(vm, spec, host, findings);
-    check_address_width(vm, host, findings);
+  }
+  check_assignment(vm, spec, findings);
+  if (asks_libvirt) check_foreign_domains(vm, host, findings);
+  check_address_width(vm, host, findings);
+  if (asks_libvirt) {
     check_partition(vm, host, findings);
     if (vm.name == spec.control_plane.name) check_shared(vm, spec, host, findings);
-    if (limitation == limitations.end()) return findings.results;
-    // Only what would have to be done counts: a host where everything is in place is none the worse for it.
-    if (compare(resource, observe(resource, prior, host), prior).action == Action::none) return findings.results;
-  } catch (const HostError& error) {
-    if (error.kind() != HostError::Kind::unreachable && error.kind() != HostError::Kind::unsupported) throw;
-    if (limitation == limitations.end()) {
-      findings.fail("libvirt", error.what(), spec.host.libvirt_uri,
-                    "check that libvirt runs and that you may use it");
-    }
   }
-  if (limitation != limitations.end()) {
-    findings.add(CheckStatus::warn, "vm-define",
-                 fmt::format("{} can be planned but not changed on this host: {}", vm.name, limitation->second),
-                 host.description(), "use --host sim:FILE to rehearse");
+  const auto limitations = host.limitations();
+  const auto limitation = limitations.find("vm-define");
+  if (limitation == limitations.end()) return findings.results;
+  // Only what would have to be done counts: a host where everything is in place is none the worse for it.
+  if (asks_libvirt && compare(resource, observe(resource, prior, host), prior).action == Action::none) {
+    return findings.results;
   }
+  findings.add(CheckStatus::warn, "vm-define",
+               fmt::format("{} can be planned but not changed on this host: {}", vm.name, limitation->second),
+               host.description(), "use --host sim:FILE to rehearse");
   return findings.results;
 }
 

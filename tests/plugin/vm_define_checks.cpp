@@ -229,3 +229,19 @@ TEST_CASE("what a host cannot do is told only where it would have to be done") {
   CHECK(failures(rig, "gpu-worker-1").empty());
   CHECK(warnings("gpu-worker-2").empty());
 }
+
+TEST_CASE("a libvirt that does not answer is left to iommu-check; what needs none is checked all the same") {
+  for (const HostError::Kind kind : {HostError::Kind::unreachable, HostError::Kind::denied}) {
+    Rig rig;
+    rig.host.fake_hypervisor.silent = HostError(kind, "libvirt", "cannot reach libvirt");
+    const auto results = rig.check("gpu-worker-1");
+    REQUIRE(results.size() == 1);
+    CHECK(results.front().name == "address-width");
+    CHECK(results.front().status == CheckStatus::pass);
+    rig.worker(1).gpu_indexes = {3, 5, 6, 7};
+    CHECK(failures(rig, "gpu-worker-1") ==
+          std::vector<std::string>{"gpu-assignment: GPU 0000:43:00.0 is assigned to both gpu-worker-1 and gpu-worker-2; a "
+                                   "GPU can belong to one VM: take it out of one of the two lists"});
+    CHECK(rig.check("gpu-control-plane").empty());
+  }
+}

@@ -110,9 +110,16 @@ class FakeHypervisor : public Hypervisor {
   std::string console = "[    1.0] Kernel panic";
   std::int64_t available_bytes = 1LL << 42;
   int uuids = 0;
+  std::optional<HostError> silent;  // what every question about domains ends with
 
-  std::vector<DomainState> domains() override { return values(all_domains); }
-  std::optional<DomainState> domain(const std::string& name) override { return find(all_domains, name); }
+  std::vector<DomainState> domains() override {
+    if (silent) throw HostError(*silent);
+    return values(all_domains);
+  }
+  std::optional<DomainState> domain(const std::string& name) override {
+    if (silent) throw HostError(*silent);
+    return find(all_domains, name);
+  }
   std::vector<NetworkState> networks() override { return values(all_networks); }
   std::optional<NetworkState> network(const std::string& name) override { return find(all_networks, name); }
   std::optional<PoolState> pool(const std::string& name) override {
