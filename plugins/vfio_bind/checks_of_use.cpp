@@ -107,11 +107,10 @@ CheckResult check_group(const GpuSubject& subject) {
   const WorkerSpec* worker = worker_of(subject.spec, subject.address);
   std::vector<PciFunction> in_use;
   for (const Bdf& member : read_iommu_group(subject.host.files(), group)) {
-    if (member.same_slot(subject.address)) continue;
     const auto at = std::find_if(subject.all.begin(), subject.all.end(),
                                  [&](const PciFunction& function) { return function.address == member; });
-    if (at == subject.all.end() || at->is_bridge()) continue;
-    if (is_declared(subject.spec, member)) {
+    if (at == subject.all.end() || (member.same_slot(subject.address) && !at->is_bridge())) continue;
+    if (!at->is_bridge() && is_declared(subject.spec, member)) {
       const WorkerSpec* other = worker_of(subject.spec, member);
       if (other == worker || other == nullptr || worker == nullptr) continue;
       return subject.result(name, CheckStatus::fail,
@@ -119,7 +118,7 @@ CheckResult check_group(const GpuSubject& subject) {
                                         subject.address.to_string(), worker->name, member.to_string(), other->name),
                             from, "a group can only go to one VM: assign these GPUs to the same worker");
     }
-    if (!at->driver.empty() && at->driver != "vfio-pci") in_use.push_back(*at);
+    if (!at->leaves_group_to_vfio()) in_use.push_back(*at);
   }
   if (!in_use.empty()) return group_in_use(subject, group, in_use);
   return subject.pass(name, fmt::format("IOMMU group {} holds nothing that the host uses", group), from);

@@ -105,6 +105,27 @@ TEST_CASE("defect 5: the rest of the IOMMU group is looked at") {
   }
 }
 
+TEST_CASE("vfio-bind: of bridges in the group only those may have a driver that vfio shares a group with") {
+  CheckedHost host;
+  struct Member {
+    const char* class_code;
+    const char* driver;
+    bool passes;
+  };
+  for (const Member& member : std::vector<Member>{{"0x060400", "", true}, {"0x060400", "pcieport", true},
+                                                  {"0x060400", "shpchp", false}, {"0x060000", "", true},
+                                                  {"0x060100", "lpc_ich", false}, {"0x068000", "hwmon_bridge", false},
+                                                  {"0x088000", "pci-stub", true}, {"0x020000", "mlx5_vfio_pci", true}}) {
+    CAPTURE(member.class_code, member.driver);
+    host.bus.add({"0000:00:1f.0", "0x8086", "0xa305", member.class_code, member.driver});
+    CHECK((host.check("iommu-group").status == CheckStatus::pass) == member.passes);
+    host.bus.remove("0000:00:1f.0");
+  }
+  host.bus.add({"0000:00:1f.0", "0x8086", "0xa305", "0x060100", "lpc_ich"});
+  is_failure(host.check("iommu-group"), "IOMMU group 30 also holds 0000:00:1f.0 (ISA bridge, driver lpc_ich)",
+             "a group can only be given away as a whole: switch on ACS in the firmware or move the card to another slot");
+}
+
 TEST_CASE("vfio-bind: a GPU in no group") {
   MemoryFunction function{address};
   function.group = -1;

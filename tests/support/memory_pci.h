@@ -54,6 +54,14 @@ class MemoryPci {
     if (!function.driver.empty()) bind(function.address, function.driver);
   }
 
+  void remove(const std::string& address) {
+    const std::string device = "/sys/bus/pci/devices/" + address + "/";
+    std::erase_if(host_.contents, [&](const auto& entry) { return entry.first.rfind(device, 0) == 0; });
+    std::erase_if(host_.links, [&](const auto& entry) {
+      return entry.first.rfind(device, 0) == 0 || entry.first.find("/devices/" + address) != std::string::npos;
+    });
+  }
+
   std::string driver(const std::string& address) const {
     const auto found = host_.links.find("/sys/bus/pci/devices/" + address + "/driver");
     return found == host_.links.end() ? "" : found->second.substr(found->second.rfind('/') + 1);

@@ -134,6 +134,13 @@ bool PciFunction::is_nvswitch() const { return id.vendor == 0x10DE && class_code
 
 bool PciFunction::is_bridge() const { return class_code >> 16U == 0x06 && !is_nvswitch(); }
 
+bool PciFunction::leaves_group_to_vfio() const {
+  if (driver.empty() || driver == "pci-stub") return true;
+  // With its variants, such as mlx5_vfio_pci.
+  if (driver.find("vfio-pci") != std::string::npos || driver.find("vfio_pci") != std::string::npos) return true;
+  return driver == "pcieport" && class_code >> 8U == 0x0604;
+}
+
 std::uint64_t PciFunction::window_bytes() const {
   std::uint64_t sum = 0;
   for (const PciBar& bar : bars) {

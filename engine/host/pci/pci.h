@@ -39,6 +39,9 @@ struct PciFunction {
   bool is_gpu() const;       // class 0x0300, 0x0302 or 0x0380
   bool is_bridge() const;    // class 0x0604 and other 0x06xx that is not an NVSwitch: never bound
   bool is_nvswitch() const;  // vendor 10de, class 0x0680
+  // True if its driver lets a VM have the rest of its IOMMU group: none, vfio's, pci-stub, and a PCI-to-PCI
+  // bridge on pcieport. Source: driver_managed_dma in Linux drivers/pci and drivers/vfio (since 5.19).
+  bool leaves_group_to_vfio() const;
   // Bytes of the 64-bit prefetchable BARs: what a guest's 64-bit window must hold.
   std::uint64_t window_bytes() const;
 };

@@ -67,7 +67,7 @@ void check_devices(const Model& model, const DomainDefinition& definition) {
     }
     for (const Device* member : group_members(model, device->iommu_group.value_or(-1))) {
       const bool viable = member->driver.empty() || member->driver == "vfio-pci" || member->driver == "pci-stub" ||
-                          member->is_bridge();
+                          (member->is_bridge() && member->driver == "pcieport");
       if (!viable) {
         refuse(definition.name,
                fmt::format("vfio {}: group {} is not viable: {} is bound to {}; all devices within the iommu_group must "
