@@ -56,7 +56,8 @@ bool runs_in_own_domain(const GpuSubject& subject) {
 
 CheckResult held(const GpuSubject& subject, const PciFunction& function, const DeviceHolder& holder) {
   const std::string from = fmt::format("/proc/{}/fd", holder.pid);
-  const std::string found = fmt::format("GPU {} is held by {}", function.address.to_string(), describe(holder));
+  const std::string what = function.is_gpu() ? "GPU " + function.address.to_string() : describe(function);
+  const std::string found = fmt::format("{} is held by {}", what, describe(holder));
   std::string remedy = fmt::format("end process {}", holder.pid);
   if (is_fabric_manager(holder.unit)) {
     remedy = "gpuplan never stops Fabric Manager; set FABRIC_MODE=1 (shared NVSwitch) in "
@@ -127,7 +128,17 @@ CheckResult check_group(const GpuSubject& subject) {
 CheckResult check_in_use(const GpuSubject& subject) {
   std::vector<std::string> unreadable;
   std::string stopped;
+  std::string inputs;
   for (const PciFunction& function : subject.functions) {
+    for (const UsedDisk& disk : read_used_disks(subject.host.files(), function)) {
+      return subject.result("in-use", CheckStatus::fail,
+                            fmt::format("disk {} on {} {}", disk.name, describe(function), disk.use), disk.read_from,
+                            fmt::format("unmount {} and whatever stands on it, or plug it in elsewhere", disk.name));
+    }
+    for (const DeviceHolder& holder : read_input_holders(subject.host.files(), function, unreadable)) {
+      inputs += fmt::format("{}{} on {} is used by {}", inputs.empty() ? "" : ", ", holder.file, describe(function),
+                            describe(holder));
+    }
     const auto holders = read_holders(subject.host.files(), function, unreadable);
     if (holders.empty()) continue;
     if (function.driver == "vfio-pci" && runs_in_own_domain(subject)) {
@@ -137,6 +148,10 @@ CheckResult check_in_use(const GpuSubject& subject) {
       if (!may_be_stopped(holder.unit, subject.spec)) return held(subject, function, holder);
       stopped += (stopped.empty() ? "" : ", ") + describe(holder);
     }
+  }
+  if (!inputs.empty()) {
+    return subject.result("in-use", CheckStatus::warn, inputs, "/proc",
+                          "it goes to the VM with its USB controller: plug it in elsewhere if the host needs it");
   }
   if (!unreadable.empty()) {
     return subject.result("in-use", CheckStatus::warn, fmt::format("{}", fmt::join(unreadable, "; ")), "/proc",

@@ -89,6 +89,8 @@ std::string SlotBinder::user_of(const PciFunction& function) {
   std::vector<std::string> unreadable;
   const auto holders = read_holders(host_.files(), function, unreadable);
   if (!holders.empty()) return describe(holders.front());
+  const auto disks = read_used_disks(host_.files(), function);
+  if (!disks.empty()) return fmt::format("the host: disk {} on it {}", disks.front().name, disks.front().use);
   if (function.driver != vfio) return {};
   try {
     for (const DomainState& domain : host_.hypervisor().domains()) {

@@ -250,6 +250,63 @@ TEST_CASE("vfio-bind: a GPU in use is refused with who uses it") {
   }
 }
 
+TEST_CASE("vfio-bind: what the host uses of the slot's other functions is named") {
+  CheckedHost host;
+  const std::string usb = "0000:0a:00.2";
+  const std::string below = "../../devices/pci0000:00/0000:00:01.0/0000:0a:00.2/usb3/3-1/";
+  host.bus.add({audio, "0x10de", "0x22ba", "0x040300", "snd_hda_intel"});
+  host.bus.add({usb, "0x10de", "0x1ad6", "0x0c0330", "xhci_hcd"});
+  host.host.directories.insert("/sys/bus/pci/devices/" + audio + "/sound/card1/controlC1");
+  host.host.directories.insert("/sys/bus/pci/devices/" + audio + "/sound/card1/pcmC1D3p");
+  host.host.links["/sys/class/block/sdb"] = below + "3-1:1.0/host6/target6:0:0/6:0:0:0/block/sdb";
+  host.host.links["/sys/class/block/sdb1"] = below + "3-1:1.0/host6/target6:0:0/6:0:0:0/block/sdb/sdb1";
+  host.host.links["/sys/class/block/sda1"] = "../../devices/pci0000:00/0000:00:17.0/ata1/host0/block/sda/sda1";
+  host.host.links["/sys/class/input/event7"] = below + "3-1.2/3-1.2:1.0/0003:046D:C31C.0004/input/input12/event7";
+  host.host.contents["/proc/mounts"] = "/dev/sda1 / ext4 rw 0 0\nproc /proc proc rw 0 0\n";
+  host.host.contents["/proc/900/comm"] = "pipewire\n";
+  host.host.contents["/proc/900/cgroup"] = "0::/user.slice/user-1000.slice/user@1000.service/session.slice/pipewire.service\n";
+  host.host.links["/proc/900/fd/5"] = "/dev/null";
+  CHECK(problems(host.gpu.check()).empty());
+
+  SECTION("an open sound card") {
+    host.host.links["/proc/900/fd/6"] = "/dev/snd/controlC0";  // another card's
+    CHECK(host.check("in-use").status == CheckStatus::pass);
+    host.host.links["/proc/900/fd/7"] = "/dev/snd/controlC1";
+    is_failure(host.check("in-use"),
+               "0000:0a:00.1 (Audio device, driver snd_hda_intel) is held by pipewire (pid 900, unit user@1000.service)",
+               "add user@1000.service to host.stop_services, or stop it");
+  }
+  SECTION("a mounted disk, which is not taken later either") {
+    host.host.contents["/proc/mounts"] += "/dev/sdb1 /media/backup ext4 rw 0 0\n";
+    is_failure(host.check("in-use"),
+               "disk sdb1 on 0000:0a:00.2 (USB controller, driver xhci_hcd) is mounted on /media/backup",
+               "unmount sdb1 and whatever stands on it, or plug it in elsewhere");
+    CHECK(host.check("in-use").read_from == "/proc/mounts");
+    const HostError error = host_error_of([&] { host.gpu.apply(); });
+    CHECK(error.kind() == HostError::Kind::busy);
+    CHECK_THAT(std::string(error.what()), contains("0000:0a:00.2 is still held by the host: disk sdb1 on it is mounted on "
+                                                   "/media/backup"));
+    CHECK(host.bus.driver(usb) == "xhci_hcd");
+    CHECK(host.bus.driver(address) == "nvidia");
+  }
+  SECTION("swap space and encrypted disks") {
+    host.host.contents["/proc/swaps"] = "Filename Type Size Used Priority\n/dev/sdb1 partition 1 0 -2\n";
+    CHECK_THAT(host.check("in-use").found, contains("is swap space"));
+    host.host.contents.erase("/proc/swaps");
+    host.host.directories.insert("/sys/class/block/sdb1/holders/dm-3");
+    CHECK_THAT(host.check("in-use").found, contains("disk sdb1 on 0000:0a:00.2"));
+    CHECK_THAT(host.check("in-use").found, contains("is part of dm-3"));
+  }
+  SECTION("a keyboard is a warning") {
+    host.host.links["/proc/900/fd/6"] = "/dev/input/event7";
+    const CheckResult result = host.check("in-use");
+    CHECK(result.status == CheckStatus::warn);
+    CHECK(result.found ==
+          "/dev/input/event7 on 0000:0a:00.2 (USB controller, driver xhci_hcd) is used by pipewire (pid 900, unit "
+          "user@1000.service)");
+  }
+}
+
 TEST_CASE("vfio-bind: VMs that have the GPU") {
   CheckedHost host;
   SECTION("a running one of somebody else") {

@@ -80,7 +80,41 @@ DeviceFiles device_files(FileReader& files, const PciFunction& function, std::ve
   for (const std::string& name : list_if_present(files, device + "/drm")) {
     if (name.rfind("card", 0) == 0 || name.rfind("renderD", 0) == 0) result.endings.push_back("/dev/dri/" + name);
   }
+  // snd_card_free waits until the last of them is closed, and the unbind with it.
+  for (const std::string& card : list_if_present(files, device + "/sound")) {
+    for (const std::string& name : list_if_present(files, device + "/sound/" + card)) {
+      for (const char* kind : {"controlC", "pcmC", "hwC", "midiC"}) {
+        if (name.rfind(kind, 0) == 0) result.endings.push_back("/dev/snd/" + name);
+      }
+    }
+  }
   return result;
+}
+
+// Of a class of devices, those that sit below the function: sysfs links lead to where they hang.
+std::vector<std::string> names_below(FileReader& files, const std::string& device_class, const Bdf& function) {
+  std::vector<std::string> names;
+  const std::string directory = "/sys/class/" + device_class;
+  for (const std::string& name : list_if_present(files, directory)) {
+    try {
+      const std::string target = files.read_link(directory + "/" + name);
+      if (target.find("/" + function.to_string() + "/") != std::string::npos) names.push_back(name);
+    } catch (const HostError& error) {
+      if (error.kind() == HostError::Kind::timed_out) throw;  // anything else: unplugged in the meantime
+    }
+  }
+  return names;
+}
+
+// The second column of a line of /proc/mounts or /proc/swaps whose first is the device.
+std::optional<std::string> second_column(FileReader& files, const std::string& table, const std::string& device) {
+  std::istringstream lines(read_trimmed(files, table).value_or(""));
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream columns(line);
+    std::string first, second;
+    if (columns >> first >> second && first == device) return printable(second);
+  }
+  return std::nullopt;
 }
 
 bool ends_with(const std::string& text, std::string_view ending) {
@@ -123,11 +157,8 @@ std::string open_device_file(FileReader& files, const std::string& process, cons
   return {};
 }
 
-}  // namespace
-
-std::vector<DeviceHolder> read_holders(FileReader& files, const PciFunction& function,
-                                       std::vector<std::string>& unreadable) {
-  const DeviceFiles devices = device_files(files, function, unreadable);
+std::vector<DeviceHolder> holders_of(FileReader& files, const DeviceFiles& devices, const Bdf& function,
+                                     std::vector<std::string>& unreadable) {
   std::vector<DeviceHolder> holders;
   if (devices.endings.empty() && !devices.any_nvidia) return holders;
   std::size_t denied = 0;
@@ -150,11 +181,50 @@ std::vector<DeviceHolder> read_holders(FileReader& files, const PciFunction& fun
   }
   if (denied > 0) {
     unreadable.push_back(fmt::format("the open files of {} processes may not be read without root, so whether they use {} "
-                                     "is unknown", denied, function.address.to_string()));
+                                     "is unknown", denied, function.to_string()));
   }
   std::sort(holders.begin(), holders.end(),
             [](const DeviceHolder& a, const DeviceHolder& b) { return a.pid < b.pid; });
   return holders;
+}
+
+}  // namespace
+
+std::vector<DeviceHolder> read_holders(FileReader& files, const PciFunction& function,
+                                       std::vector<std::string>& unreadable) {
+  return holders_of(files, device_files(files, function, unreadable), function.address, unreadable);
+}
+
+std::vector<DeviceHolder> read_input_holders(FileReader& files, const PciFunction& function,
+                                             std::vector<std::string>& unreadable) {
+  DeviceFiles devices;
+  if (!function.is_usb_controller()) return {};
+  for (const std::string& name : names_below(files, "input", function.address)) {
+    if (name.rfind("input", 0) != 0) devices.endings.push_back("/dev/input/" + name);  // eventN, mouseN, jsN
+  }
+  for (const std::string& name : names_below(files, "hidraw", function.address)) {
+    devices.endings.push_back("/dev/" + name);
+  }
+  return holders_of(files, devices, function.address, unreadable);
+}
+
+std::vector<UsedDisk> read_used_disks(FileReader& files, const PciFunction& function) {
+  std::vector<UsedDisk> used;
+  if (!function.is_usb_controller()) return used;
+  for (const std::string& name : names_below(files, "block", function.address)) {
+    const std::string device = "/dev/" + name;
+    if (const auto path = second_column(files, "/proc/mounts", device)) {
+      used.push_back({name, "is mounted on " + *path, "/proc/mounts"});
+    } else if (second_column(files, "/proc/swaps", device)) {
+      used.push_back({name, "is swap space", "/proc/swaps"});
+    }
+    // RAID, LVM and encryption stand on it.
+    const std::string holders = "/sys/class/block/" + name + "/holders";
+    for (const std::string& holder : list_if_present(files, holders)) {
+      used.push_back({name, "is part of " + printable(holder), holders});
+    }
+  }
+  return used;
 }
 
 }  // namespace gpuplan

@@ -134,6 +134,8 @@ bool PciFunction::is_nvswitch() const { return id.vendor == 0x10DE && class_code
 
 bool PciFunction::is_bridge() const { return class_code >> 16U == 0x06 && !is_nvswitch(); }
 
+bool PciFunction::is_usb_controller() const { return class_code >> 8U == 0x0C03; }
+
 bool PciFunction::leaves_group_to_vfio() const {
   if (driver.empty() || driver == "pci-stub") return true;
   // With its variants, such as mlx5_vfio_pci.

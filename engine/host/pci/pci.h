@@ -39,6 +39,7 @@ struct PciFunction {
   bool is_gpu() const;       // class 0x0300, 0x0302 or 0x0380
   bool is_bridge() const;    // class 0x0604 and other 0x06xx that is not an NVSwitch: never bound
   bool is_nvswitch() const;  // vendor 10de, class 0x0680
+  bool is_usb_controller() const;  // class 0x0C03
   // True if its driver lets a VM have the rest of its IOMMU group: none, vfio's, pci-stub, and a PCI-to-PCI
   // bridge on pcieport. Source: driver_managed_dma in Linux drivers/pci and drivers/vfio (since 5.19).
   bool leaves_group_to_vfio() const;
@@ -79,10 +80,23 @@ struct DeviceHolder {
 
 // Processes that hold the GPU at `address` open: its own /dev/nvidiaN (the minor from
 // /proc/driver/nvidia/gpus/BDF/information "Device Minor"), also below /run/nvidia/driver/dev, and
-// its /dev/dri nodes (from sysfs BDF/drm); /dev/vfio/GROUP when bound to vfio-pci. Processes whose
+// its /dev/dri nodes (from sysfs BDF/drm), and of an audio function those of /dev/snd (BDF/sound/cardN);
+// /dev/vfio/GROUP when bound to vfio-pci. Processes whose
 // descriptors may not be read are added to `unreadable` as one sentence. If the minor of a GPU on the
 // nvidia driver is unknown, whoever has any /dev/nvidiaN open counts, and `unreadable` says so.
 std::vector<DeviceHolder> read_holders(FileReader& files, const PciFunction& function,
                                        std::vector<std::string>& unreadable);
+
+// Processes that have a keyboard or another input device below a USB controller open, likewise.
+std::vector<DeviceHolder> read_input_holders(FileReader& files, const PciFunction& function,
+                                             std::vector<std::string>& unreadable);
+
+// A disk or partition below a USB controller that the host uses.
+struct UsedDisk {
+  std::string name;       // "sdb1"
+  std::string use;        // "is mounted on /media/backup"
+  std::string read_from;  // "/proc/mounts"
+};
+std::vector<UsedDisk> read_used_disks(FileReader& files, const PciFunction& function);
 
 }  // namespace gpuplan

@@ -133,6 +133,7 @@ Device decode_device(const YamlNode& node, const std::string& path, Diagnostics&
   mapping.string_list("reset_methods", device.reset_methods);
   mapping.string_list("net", device.net);
   mapping.string_list("block", device.block);
+  mapping.string_list("sound", device.sound);
   if (mapping.node("boot_vga") != nullptr) {
     bool boot = false;
     mapping.boolean("boot_vga", boot);

@@ -61,8 +61,8 @@ WriteResult release(Model& model, Device& device) {
     device.stuck = true;
     return {0, true};
   }
-  if (device.driver == "nvidia" && !holders_of(model, device).empty()) {
-    // nv_pci_remove waits for usage 0 and is not told when its clients go away.
+  if (!holders_of(model, device).empty()) {
+    // nv_pci_remove waits for usage 0 and is not told when its clients go away; snd_card_free waits likewise.
     device.stuck = true;
     return {0, true};
   }

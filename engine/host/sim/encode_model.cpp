@@ -45,6 +45,7 @@ Json encode_device(const Device& device) {
   put(out, "sriov_numvfs", device.virtual_functions, 0);
   put(out, "net", device.net);
   put(out, "block", device.block);
+  put(out, "sound", device.sound);
   put(out, "model", device.model);
   put(out, "minor", device.minor, -1);
   put(out, "module_id", device.module_id, 0);

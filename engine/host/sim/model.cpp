@@ -104,6 +104,13 @@ std::string device_file_of(const Device& device) {
   return fmt::format("/dev/nvidia{}", device.minor);
 }
 
+std::vector<std::string> sound_files_of(const Device& device) {
+  std::vector<std::string> files;
+  if (device.driver.empty() || device.driver == "vfio-pci") return files;
+  for (const std::string& name : device.sound) files.push_back("/dev/snd/" + name);
+  return files;
+}
+
 std::vector<std::string> device_files(const Model& model) {
   std::set<std::string> files;
   if (model.cpu.virtualization && module_loaded(model, "kvm")) files.insert("/dev/kvm");
@@ -120,6 +127,7 @@ std::vector<std::string> device_files(const Model& model) {
       files.insert(fmt::format("/dev/nvidia-nvswitch{}", switches++));
       files.insert("/dev/nvidia-nvswitchctl");
     }
+    for (const std::string& sound : sound_files_of(device)) files.insert(sound);
     for (const std::string& disk : device.block) {
       if (!device.driver.empty() && device.driver != "vfio-pci") files.insert("/dev/" + disk);
     }
@@ -136,10 +144,12 @@ bool process_runs(const Model& model, const Process& process) {
 
 std::vector<const Process*> holders_of(const Model& model, const Device& device) {
   std::vector<const Process*> result;
-  const std::string file = device_file_of(device);
-  if (file.empty()) return result;
+  std::vector<std::string> files = sound_files_of(device);
+  if (const std::string file = device_file_of(device); !file.empty()) files.push_back(file);
   for (const Process& process : model.processes) {
-    if (process_runs(model, process) && holds(process.files, file)) result.push_back(&process);
+    const bool has_one = std::any_of(files.begin(), files.end(),
+                                     [&](const std::string& file) { return holds(process.files, file); });
+    if (process_runs(model, process) && has_one) result.push_back(&process);
   }
   return result;
 }

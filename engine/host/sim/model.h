@@ -39,7 +39,8 @@ struct Device {
   std::optional<bool> boot_vga;   // display controllers only
   int virtual_functions = 0;
   std::vector<std::string> net;   // names of its network interfaces
-  std::vector<std::string> block; // names of its disks
+  std::vector<std::string> block; // names of its disks; of a USB controller, those plugged in
+  std::vector<std::string> sound; // names of its nodes in /dev/snd: "controlC1", "pcmC1D3p"
   std::string model;              // "NVIDIA H100 80GB HBM3"
   int minor = -1;                 // N of /dev/nvidiaN
   int module_id = 0;              // Fabric Manager's physical id; 0: none
@@ -231,9 +232,10 @@ std::vector<std::string> registered_drivers(const Model& model);   // sorted
 bool device_file_exists(const Model& model, const std::string& path);
 std::vector<std::string> device_files(const Model& model);         // all of them, sorted
 std::string device_file_of(const Device& device);                  // "/dev/nvidia0" while bound to nvidia; else empty
+std::vector<std::string> sound_files_of(const Device& device);     // "/dev/snd/controlC1" while a host driver has it
 
 bool process_runs(const Model& model, const Process& process);
-// Processes that have the function's device file open.
+// Processes that have one of the function's device files open.
 std::vector<const Process*> holders_of(const Model& model, const Device& device);
 // The running domain to which the function is passed through, or a null pointer.
 const Domain* domain_using(const Model& model, const Bdf& address);

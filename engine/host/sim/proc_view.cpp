@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "host/sim/view.h"
 #include "host/xml/domain_xml.h"
@@ -223,18 +224,19 @@ Entries proc_entries(const Model& model) {
 
 Entries dev_entries(const Model& model) {
   Entries out;
-  std::vector<std::string> vfio;
+  std::map<std::string, std::vector<std::string>> directories;  // "vfio", "snd"
   for (const std::string& path : device_files(model)) {
     const std::string name = path.substr(5);
-    if (name.rfind("vfio/", 0) == 0) vfio.push_back(name.substr(5));
-    else out.emplace_back(name, Node::file(""));
+    const std::size_t slash = name.find('/');
+    if (slash == std::string::npos) out.emplace_back(name, Node::file(""));
+    else directories[name.substr(0, slash)].push_back(name.substr(slash + 1));
   }
   out.emplace_back("null", Node::file(""));
-  if (!vfio.empty()) {
-    out.emplace_back("vfio", Node::directory([vfio] {
-                       Entries groups;
-                       for (const std::string& name : vfio) groups.emplace_back(name, Node::file(""));
-                       return groups;
+  for (const auto& [directory, names] : directories) {
+    out.emplace_back(directory, Node::directory([names = names] {
+                       Entries files;
+                       for (const std::string& name : names) files.emplace_back(name, Node::file(""));
+                       return files;
                      }));
   }
   return out;

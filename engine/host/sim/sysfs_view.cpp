@@ -69,6 +69,16 @@ Entries empty_directories(const std::vector<std::string>& names) {
   return entries;
 }
 
+// Directories that hold nothing but one other, down to `leaf`.
+Node nested(const std::vector<std::string>& names, std::size_t from, Node leaf) {
+  if (from == names.size()) return leaf;
+  return Node::directory([names, from, leaf] {
+    Entries entries;
+    entries.emplace_back(names[from], nested(names, from + 1, leaf));
+    return entries;
+  });
+}
+
 void add_driver_entries(const Model& model, const Device& device, const std::string& bdf, Entries& out) {
   const bool hangs = device.stuck || device.waits_for_release;
   const std::string override_text = device.driver_override.empty() ? "(null)" : device.driver_override;
@@ -119,6 +129,14 @@ Entries device_entries(const Model& model, const Device& device) {
   const bool host_driver = !device.driver.empty() && device.driver != "vfio-pci";
   if (!device.net.empty() && host_driver) {
     out.emplace_back("net", Node::directory([&device] { return empty_directories(device.net); }));
+  }
+  if (!device.sound.empty() && host_driver) {
+    // "controlC1" stands below card1.
+    const std::size_t digits = device.sound.front().find('C') + 1;
+    const std::string number = device.sound.front().substr(digits, device.sound.front().find('D', digits) - digits);
+    out.emplace_back("sound", nested({"card" + number}, 0, Node::directory([&device] {
+                                       return empty_directories(device.sound);
+                                     })));
   }
   add_driver_entries(model, device, bdf, out);
   return out;
@@ -250,8 +268,24 @@ Entries network_interfaces(const Model& model) {
   return out;
 }
 
+// Links to where the disks hang: below a USB controller there are a bus, a port and a SCSI host in between.
+Entries block_class(const Model& model) {
+  Entries out;
+  for (const Device& device : model.devices) {
+    if (device.driver.empty() || device.driver == "vfio-pci") continue;
+    const bool is_usb = device.class_code >> 8U == 0x0c03;
+    const char* const between = is_usb ? "/usb1/1-1/1-1:1.0/host0/target0:0:0/0:0:0:0" : "";
+    for (const std::string& name : device.block) {
+      out.emplace_back(name, Node::link(fmt::format("../../devices/{}/{}{}/block/{}", devices_root(device),
+                                                    device.address.to_string(), between, name)));
+    }
+  }
+  return out;
+}
+
 Entries class_entries(const Model& model) {
   Entries out;
+  out.emplace_back("block", Node::directory([&model] { return block_class(model); }));
   out.emplace_back("iommu", Node::directory([&model] { return iommu_class(model); }));
   out.emplace_back("net", Node::directory([&model] { return network_interfaces(model); }));
   return out;
@@ -360,16 +394,6 @@ Entries sys_devices(const Model& model) {
                      return system;
                    }));
   return out;
-}
-
-// Directories that hold nothing but one other, down to `leaf`.
-Node nested(const std::vector<std::string>& names, std::size_t from, Node leaf) {
-  if (from == names.size()) return leaf;
-  return Node::directory([names, from, leaf] {
-    Entries entries;
-    entries.emplace_back(names[from], nested(names, from + 1, leaf));
-    return entries;
-  });
 }
 
 Entries acpi_tables(const Model& model) {

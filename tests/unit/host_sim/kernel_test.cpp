@@ -197,3 +197,18 @@ TEST_CASE("a function that hangs does so whoever holds it") {
   const HostError error = error_of([&] { host->files().write(pci + "drivers/nvidia/unbind", gpu, limit); });
   CHECK(error.kind() == HostError::Kind::timed_out);
 }
+
+TEST_CASE("an audio function whose sound card is open does not let go, and a stick on its USB port shows where it hangs") {
+  Bench bench("rtx4.yaml");
+  bench.change("iommu_group: 12, default_driver: snd_hda_intel, bars: {0: 16K}",
+               "iommu_group: 12, default_driver: snd_hda_intel, bars: {0: 16K}, sound: [controlC1, pcmC1D3p]");
+  bench.change("iommu_group: 12, default_driver: xhci_hcd,", "iommu_group: 12, default_driver: xhci_hcd, block: [sdb],");
+  bench.change("\nprocesses:\n", "\nprocesses:\n  - {pid: 900, comm: pipewire, files: [/dev/snd/controlC1]}\n");
+  auto host = bench.open();
+  const std::string device = "/sys/bus/pci/devices/0000:01:00.1";
+  CHECK(host->files().list(device + "/sound/card1") == std::vector<std::string>{"controlC1", "pcmC1D3p"});
+  CHECK(host->files().list("/dev/snd") == std::vector<std::string>{"controlC1", "pcmC1D3p"});
+  CHECK_THAT(host->files().read_link("/sys/class/block/sdb"), contains("/0000:01:00.2/usb1/1-1/"));
+  const HostError error = error_of([&] { host->files().write(device + "/driver/unbind", "0000:01:00.1", limit); });
+  CHECK(error.kind() == HostError::Kind::timed_out);
+}
