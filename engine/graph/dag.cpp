@@ -9,7 +9,8 @@
 namespace gpuplan {
 namespace {
 
-using Adjacency = boost::adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS>;
+// Edges in one direction: Boost keeps a list node per edge for both. The other one stands in Graph.
+using Adjacency = boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS>;
 
 // Notes the first back edge of a depth-first search and the tree that leads to it.
 class CycleFinder : public boost::default_dfs_visitor {
@@ -33,21 +34,33 @@ class CycleFinder : public boost::default_dfs_visitor {
   std::vector<std::size_t>& cycle_;
 };
 
-template <typename Range, typename Get>
-std::vector<std::size_t> sorted_ends(const Range& edges, const Get& get) {
-  std::vector<std::size_t> out;
-  for (auto edge = edges.first; edge != edges.second; ++edge) out.push_back(get(*edge));
-  std::sort(out.begin(), out.end());
-  return out;
+std::vector<std::size_t> sorted(std::vector<std::size_t> nodes) {
+  std::sort(nodes.begin(), nodes.end());
+  return nodes;
 }
 
 }  // namespace
 
 struct Dag::Graph {
+  explicit Graph(std::size_t size) : adjacency(size), before(size) {}
   Adjacency adjacency;
+  std::vector<std::vector<std::size_t>> before;  // of each node, in the order they were added
+
+  std::vector<std::size_t> after(std::size_t node) const {
+    const auto ends = boost::adjacent_vertices(node, adjacency);
+    return {ends.first, ends.second};
+  }
+  bool has_edge(std::size_t from, std::size_t to) const {
+    // Whichever list is shorter: one node may be before, or after, all others.
+    if (before[to].size() <= boost::out_degree(from, adjacency)) {
+      return std::find(before[to].begin(), before[to].end(), from) != before[to].end();
+    }
+    const auto ends = boost::adjacent_vertices(from, adjacency);
+    return std::find(ends.first, ends.second, to) != ends.second;
+  }
 };
 
-Dag::Dag(std::size_t size) : graph_(std::make_unique<Graph>(Graph{Adjacency(size)})) {}
+Dag::Dag(std::size_t size) : graph_(std::make_unique<Graph>(size)) {}
 Dag::~Dag() = default;
 Dag::Dag(Dag&&) noexcept = default;
 Dag& Dag::operator=(Dag&&) noexcept = default;
@@ -55,22 +68,14 @@ Dag& Dag::operator=(Dag&&) noexcept = default;
 std::size_t Dag::size() const { return boost::num_vertices(graph_->adjacency); }
 
 void Dag::add_edge(std::size_t before, std::size_t after) {
-  const auto edges = boost::in_edges(after, graph_->adjacency);
-  const bool there = std::any_of(edges.first, edges.second, [&](const Adjacency::edge_descriptor& edge) {
-    return boost::source(edge, graph_->adjacency) == before;
-  });
-  if (!there) boost::add_edge(before, after, graph_->adjacency);
+  if (graph_->has_edge(before, after)) return;
+  boost::add_edge(before, after, graph_->adjacency);
+  graph_->before[after].push_back(before);
 }
 
-std::vector<std::size_t> Dag::predecessors(std::size_t node) const {
-  const Adjacency& graph = graph_->adjacency;
-  return sorted_ends(boost::in_edges(node, graph), [&](const auto& edge) { return boost::source(edge, graph); });
-}
+std::vector<std::size_t> Dag::predecessors(std::size_t node) const { return sorted(graph_->before[node]); }
 
-std::vector<std::size_t> Dag::successors(std::size_t node) const {
-  const Adjacency& graph = graph_->adjacency;
-  return sorted_ends(boost::out_edges(node, graph), [&](const auto& edge) { return boost::target(edge, graph); });
-}
+std::vector<std::size_t> Dag::successors(std::size_t node) const { return sorted(graph_->after(node)); }
 
 std::vector<std::size_t> Dag::find_cycle() const {
   std::vector<std::size_t> parents(size());
@@ -84,7 +89,7 @@ std::vector<std::size_t> Dag::order() const {
   std::vector<std::size_t> waiting_for(size());
   std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>> ready;
   for (std::size_t node = 0; node < size(); ++node) {
-    waiting_for[node] = boost::in_degree(node, graph);
+    waiting_for[node] = graph_->before[node].size();
     if (waiting_for[node] == 0) ready.push(node);
   }
   std::vector<std::size_t> out;
@@ -93,10 +98,9 @@ std::vector<std::size_t> Dag::order() const {
     const std::size_t node = ready.top();
     ready.pop();
     out.push_back(node);
-    const auto edges = boost::out_edges(node, graph);
-    for (auto edge = edges.first; edge != edges.second; ++edge) {
-      const std::size_t next = boost::target(*edge, graph);
-      if (--waiting_for[next] == 0) ready.push(next);
+    const auto ends = boost::adjacent_vertices(node, graph);
+    for (auto next = ends.first; next != ends.second; ++next) {
+      if (--waiting_for[*next] == 0) ready.push(*next);
     }
   }
   return out;

@@ -25,9 +25,10 @@ std::string cycle_text(const std::vector<Resource>& resources, const std::vector
 
 ResourceGraph ResourceGraph::build(std::vector<Resource> resources, Diagnostics& diagnostics) {
   ResourceGraph graph(std::move(resources));
+  graph.index_.reserve(graph.resources_.size());
   for (std::size_t i = 0; i < graph.resources_.size(); ++i) {
     const Resource& resource = graph.resources_[i];
-    if (!graph.index_.emplace(resource.address, i).second) {
+    if (!graph.index_.emplace(resource.address.to_string(), i).second) {
       diagnostics.add(about(resource, "declared twice", "each address names one resource", std::string(plugin_remedy)));
     }
   }
@@ -48,20 +49,19 @@ ResourceGraph ResourceGraph::build(std::vector<Resource> resources, Diagnostics&
                             "what lives inside a resource must come after it", std::string(plugin_remedy)));
     }
   }
-  const std::vector<std::size_t> cycle = graph.dag_.find_cycle();
-  if (!cycle.empty()) {
-    // An edge leads from a dependency to its dependent; people read "needs" the other way round.
-    const std::vector<std::size_t> needs(cycle.rbegin(), cycle.rend());
-    diagnostics.add(about(graph.resources_[needs.front()],
-                          fmt::format("the dependencies form a cycle: {}", cycle_text(graph.resources_, needs)),
-                          "none of these could be the first", std::string(plugin_remedy)));
-  }
   graph.order_ = graph.dag_.order();
+  if (graph.order_.size() == graph.resources_.size()) return graph;
+  // An edge leads from a dependency to its dependent; people read "needs" the other way round.
+  const std::vector<std::size_t> cycle = graph.dag_.find_cycle();
+  const std::vector<std::size_t> needs(cycle.rbegin(), cycle.rend());
+  diagnostics.add(about(graph.resources_[needs.front()],
+                        fmt::format("the dependencies form a cycle: {}", cycle_text(graph.resources_, needs)),
+                        "none of these could be the first", std::string(plugin_remedy)));
   return graph;
 }
 
 std::optional<std::size_t> ResourceGraph::find(const Address& address) const {
-  const auto found = index_.find(address);
+  const auto found = index_.find(address.to_string());
   if (found == index_.end()) return std::nullopt;
   return found->second;
 }

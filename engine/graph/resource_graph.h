@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -33,7 +33,7 @@ class ResourceGraph {
       : resources_(std::move(resources)), dag_(resources_.size()) {}
 
   std::vector<Resource> resources_;
-  std::unordered_map<Address, std::size_t> index_;
+  std::unordered_map<std::string_view, std::size_t> index_;  // views of the addresses in resources_
   Dag dag_;
   std::vector<std::size_t> order_;
 };

@@ -14,6 +14,7 @@ std::vector<Resource> expand_spec(const Spec& spec, const StepKinds& kinds, Call
     std::vector<Resource> own;
     auto problem = contained_call(plugin, "expand", {}, watch, [&] { own = plugin.kind->expand(spec); });
     if (problem) diagnostics.add(std::move(*problem));
+    declared.reserve(declared.size() + own.size());
     for (Resource& resource : own) {
       check_resource(plugin, resource, diagnostics);
       declared.push_back(std::move(resource));

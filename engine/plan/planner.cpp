@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <mutex>
 #include <set>
 
 #include "graph/resource_graph.h"
 #include "plan/contained_call.h"
 #include "plan/expand.h"
+#include "plan/owned_index.h"
 #include "plan/parallel.h"
 #include "plan/schema_check.h"
 #include "plan/selection.h"
@@ -17,20 +17,6 @@
 
 namespace gpuplan {
 namespace {
-
-using OwnedByAddress = std::map<Address, const OwnedResource*>;
-
-OwnedByAddress by_address(const std::vector<OwnedResource>& owned) {
-  OwnedByAddress out;
-  for (const OwnedResource& resource : owned) out.emplace(resource.resource.address, &resource);
-  return out;
-}
-
-Prior prior_of(const OwnedByAddress& owned, const Address& address) {
-  const auto found = owned.find(address);
-  if (found == owned.end()) return {};
-  return {true, found->second->resource.declared};
-}
 
 // Which resources a plan takes away, as plan_removal sees it.
 class WithdrawnSet : public RemovalScope {
@@ -42,39 +28,36 @@ class WithdrawnSet : public RemovalScope {
   std::set<Address> addresses_;
 };
 
-std::set<Address> addresses_of(const std::vector<Resource>& resources) {
-  std::set<Address> out;
-  for (const Resource& resource : resources) out.insert(resource.address);
-  return out;
-}
+bool has_stages(const Change& change) { return change.has_withdraw || change.has_apply || change.has_commit; }
 
 // One act of planning. Every member function reports into result_ and goes on where that makes sense.
 class Planning {
  public:
   Planning(const StepKinds& kinds, const std::vector<OwnedResource>& owned, HostReader& host,
            const PlannerOptions& options)
-      : kinds_(kinds), owned_(by_address(owned)), host_(host), options_(options) {}
+      : kinds_(kinds), owned_(owned), host_(host), options_(options) {}
 
   std::vector<Resource> expand(const Spec& spec) {
     return expand_spec(spec, kinds_, options_.watch, result_.diagnostics);
   }
 
-  ResourceGraph graph_of(std::vector<Resource> resources) {
-    return build_graph(std::move(resources), kinds_, result_.diagnostics);
+  ResourceGraph graph_of_declared(std::vector<Resource> resources) {
+    declared_ = resources.size();
+    return graph_of(std::move(resources));
   }
 
-  // Runs the checks of the resources among `declared`.
-  void run_checks(const ResourceGraph& graph, const std::set<Address>& declared, const Spec& spec) {
+  // Runs the checks of what is declared.
+  void run_checks(const ResourceGraph& graph, const Spec& spec) {
     std::vector<std::vector<CheckResult>> found(graph.resources().size());
     std::vector<std::size_t> nodes;
     for (const std::size_t i : graph.order()) {
-      if (declared.count(graph.resources()[i].address) > 0) nodes.push_back(i);
+      if (is_declared(i)) nodes.push_back(i);
     }
     in_parallel(nodes, "checked", [&](std::size_t i) {
       const Resource& resource = graph.resources()[i];
       const StepKinds::Entry& plugin = plugin_of(resource.address);
       contain(plugin, "check", resource.address, [&] {
-        found[i] = plugin.kind->check(resource, spec, prior_of(owned_, resource.address), host_);
+        found[i] = plugin.kind->check(resource, spec, owned_.prior(resource.address), host_);
       });
     });
     bool only_reboot = true;
@@ -93,12 +76,12 @@ class Planning {
   }
 
   // Observes and compares every resource of the graph, containers before what lives in them.
-  void compare_all(const ResourceGraph& graph, const std::set<Address>& declared) {
+  void compare_all(const ResourceGraph& graph) {
     changes_.resize(graph.resources().size());
     for (const std::vector<std::size_t>& level : levels(graph)) {
       in_parallel(level, "observed", [&](std::size_t i) {
         const Resource& resource = graph.resources()[i];
-        changes_[i] = declared.count(resource.address) > 0 ? change_declared(graph, resource) : change_removed(resource);
+        changes_[i] = is_declared(i) ? change_declared(graph, resource) : change_removed(resource);
       });
     }
   }
@@ -117,12 +100,16 @@ class Planning {
 
   void finish(const ResourceGraph& graph, Plan plan) {
     StageOrderInput input;
-    for (const std::size_t i : graph.order()) {
-      const auto found = owned_.find(changes_[i].address);
-      input.depended_on.push_back(found == owned_.end() ? std::vector<Address>{} : found->second->resource.depends_on);
-      input.changes.push_back(std::move(changes_[i]));
+    input.changes.reserve(changes_.size());
+    for (const std::size_t i : graph.order()) input.changes.push_back(std::move(changes_[i]));
+    changes_ = {};
+    if (std::any_of(input.changes.begin(), input.changes.end(), has_stages)) {
+      for (const Change& change : input.changes) {
+        const OwnedResource* owned = owned_.find(change.address);
+        input.depended_on.push_back(owned == nullptr ? std::vector<Address>{} : owned->resource.depends_on);
+      }
+      plan.stages = order_stages(input, kinds_, result_.diagnostics);
     }
-    plan.stages = order_stages(input, kinds_, result_.diagnostics);
     plan.changes = std::move(input.changes);
     plan.host_identity = host_.identity();
     plan.host_description = host_.description();
@@ -133,25 +120,20 @@ class Planning {
   }
 
   // Plans `declared`, whose checks see `spec`, and the removal of what is owned besides.
-  PlanningResult plan(const std::vector<Resource>& declared, const Spec* spec, Plan plan) {
-    const std::set<Address> wanted = addresses_of(declared);
-    std::set<Address> all = wanted;
-    for (const auto& [address, item] : owned_) all.insert(address);
-    std::vector<Resource> resources = declared;
-    for (const auto& [address, item] : owned_) {
-      if (wanted.count(address) == 0) resources.push_back(among(all, item->resource));
-    }
-    const ResourceGraph everything = graph_of(std::move(resources));
+  PlanningResult plan(std::vector<Resource> declared, const Spec* spec, Plan plan) {
+    declared_ = declared.size();
+    add_removed(declared);
+    const ResourceGraph everything = graph_of(std::move(declared));
     if (!may_go_on()) return std::move(result_);
     std::optional<ResourceGraph> part;
-    if (!(options_.selection == Selection{})) part = selected(everything, wanted);
+    if (!(options_.selection == Selection{})) part = selected(everything);
     const ResourceGraph& graph = part ? *part : everything;
     if (!may_go_on()) return std::move(result_);
-    if (spec != nullptr) run_checks(graph, wanted, *spec);
+    if (spec != nullptr) run_checks(graph, *spec);
     if (!may_go_on()) return std::move(result_);
-    compare_all(graph, wanted);
+    compare_all(graph);
     if (!may_go_on()) return std::move(result_);
-    if (part) check_selection(everything, all_owned(), changes_, kinds_, result_.diagnostics);
+    if (part) check_selection(everything, owned_.addresses(), changes_, kinds_, result_.diagnostics);
     plan_removals();
     plan.selection = options_.selection;
     finish(graph, std::move(plan));
@@ -168,12 +150,30 @@ class Planning {
   PlanningResult& result() { return result_; }
 
  private:
+  // In every graph of a plan, what is declared stands before what is removed.
+  bool is_declared(std::size_t node) const { return node < declared_; }
+
+  ResourceGraph graph_of(std::vector<Resource> resources) {
+    return build_graph(std::move(resources), kinds_, result_.diagnostics);
+  }
+
+  // Adds to what is declared what is owned besides, without edges to what is neither.
+  void add_removed(std::vector<Resource>& resources) const {
+    const std::vector<const Resource*> removed = owned_.besides(resources);
+    if (removed.empty()) return;
+    std::set<Address> all = owned_.addresses();
+    for (const Resource& resource : resources) all.insert(resource.address);
+    for (const Resource* resource : removed) resources.push_back(among(all, *resource));
+  }
+
   // The part of `everything` that the plan is about.
-  ResourceGraph selected(const ResourceGraph& everything, const std::set<Address>& declared) {
+  ResourceGraph selected(const ResourceGraph& everything) {
     const Selection& selection = options_.selection;
+    std::set<Address> declared;
+    for (std::size_t i = 0; i < declared_; ++i) declared.insert(everything.resources()[i].address);
     const std::set<Address> chosen = select(everything, declared, selection, kinds_, result_.diagnostics);
     for (const Address& address : selection.replaces) {
-      if (owned_.count(address) > 0 || !everything.find(address)) continue;
+      if (owned_.find(address) != nullptr || !everything.find(address)) continue;
       result_.diagnostics.add({Severity::error, fmt::format("--replace: gpuplan has not made {}", address.to_string()),
                                "what it did not make it does not replace", "leave --replace away", {}, std::nullopt});
     }
@@ -181,6 +181,8 @@ class Planning {
     for (const Resource& resource : everything.resources()) {
       if (chosen.count(resource.address) > 0) resources.push_back(among(chosen, resource));
     }
+    declared_ = static_cast<std::size_t>(std::count_if(
+        declared.begin(), declared.end(), [&](const Address& address) { return chosen.count(address) > 0; }));
     if (selection.is_partial() && !result_.diagnostics.has_errors()) {
       result_.diagnostics.add(
           {Severity::warning,
@@ -189,12 +191,6 @@ class Planning {
            std::nullopt});
     }
     return graph_of(std::move(resources));
-  }
-
-  std::set<Address> all_owned() const {
-    std::set<Address> out;
-    for (const auto& [address, item] : owned_) out.insert(address);
-    return out;
   }
 
   bool is_to_be_replaced(const Address& address) const {
@@ -218,9 +214,10 @@ class Planning {
     std::size_t done = 0;
     for_each_in_parallel(nodes.size(), options_.parallelism, [&](std::size_t i) {
       if (!Interrupt::requested()) body(nodes[i]);
+      if (!options_.progress) return;
       const std::lock_guard<std::mutex> lock(mutex_);
       ++done;
-      if (options_.progress) options_.progress(fmt::format("{} {} of {}", verb, done, nodes.size()));
+      options_.progress(fmt::format("{} {} of {}", verb, done, nodes.size()));
     });
   }
 
@@ -256,15 +253,16 @@ class Planning {
 
   Change change_declared(const ResourceGraph& graph, const Resource& resource) {
     const StepKinds::Entry& plugin = plugin_of(resource.address);
-    const Prior prior = prior_of(owned_, resource.address);
+    const Prior prior = owned_.prior(resource.address);
     const Change* created = container_with(graph, resource, Action::create);
     const Change* replaced = container_with(graph, resource, Action::replace);
 
     Observation observed;
     if (created == nullptr) observed = observe(plugin, resource, prior);
+    const Observation nothing;
     Change change;
     contain(plugin, "compare", resource.address, [&] {
-      change = plugin.kind->compare(resource, replaced != nullptr ? Observation{} : observed, prior);
+      change = plugin.kind->compare(resource, replaced != nullptr ? nothing : observed, prior);
     });
     change.address = resource.address;
     change.resource = resource;
@@ -290,7 +288,7 @@ class Planning {
     change.address = resource.address;
     change.action = Action::remove;
     change.resource = resource;
-    change.before = observe(plugin, resource, prior_of(owned_, resource.address));
+    change.before = observe(plugin, resource, owned_.prior(resource.address));
     change.has_withdraw = true;
     change.reasons.push_back("gpuplan made it, and it is declared no more");
     if (!change.before.exists) change.notes.push_back("it is not there any more; what is left of it is cleaned up");
@@ -305,6 +303,7 @@ class Planning {
    public:
     explicit Guarded(Planning& planning) : planning_(planning) {}
     ~Guarded() {
+      if (own_.items().empty()) return;
       const std::lock_guard<std::mutex> lock(planning_.mutex_);
       for (const Diagnostic& item : own_.items()) planning_.result_.diagnostics.add(item);
     }
@@ -319,7 +318,8 @@ class Planning {
   Guarded result_mutex_guarded() { return Guarded(*this); }
 
   const StepKinds& kinds_;
-  OwnedByAddress owned_;
+  const OwnedIndex owned_;
+  std::size_t declared_ = 0;  // how many resources of the graph the spec declares
   HostReader& host_;
   const PlannerOptions& options_;
   std::mutex mutex_;
@@ -345,13 +345,13 @@ PlanningResult plan_apply(const Spec& spec, const StepKinds& kinds, const std::v
                           HostReader& host, const PlannerOptions& options) {
   Planning planning(kinds, owned, host, options);
   require_kinds(owned, kinds, planning.result().diagnostics);
-  const std::vector<Resource> declared = planning.expand(spec);
+  std::vector<Resource> declared = planning.expand(spec);
   Plan plan;
   plan.purpose = PlanPurpose::apply;
   plan.cluster = spec.cluster;
   plan.spec_name = spec.file ? spec.file->name : "";
   plan.spec_sha256 = spec.sha256;
-  return planning.plan(declared, &spec, std::move(plan));
+  return planning.plan(std::move(declared), &spec, std::move(plan));
 }
 
 PlanningResult plan_destroy(const std::string& cluster, const StepKinds& kinds,
@@ -368,9 +368,8 @@ PlanningResult plan_destroy(const std::string& cluster, const StepKinds& kinds,
 PlanningResult check_host(const Spec& spec, const StepKinds& kinds, const std::vector<OwnedResource>& owned,
                           HostReader& host, const PlannerOptions& options) {
   Planning planning(kinds, owned, host, options);
-  const std::vector<Resource> resources = planning.expand(spec);
-  const ResourceGraph graph = planning.graph_of(resources);
-  if (planning.may_go_on()) planning.run_checks(graph, addresses_of(resources), spec);
+  const ResourceGraph graph = planning.graph_of_declared(planning.expand(spec));
+  if (planning.may_go_on()) planning.run_checks(graph, spec);
   return std::move(planning.result());
 }
 

@@ -6,7 +6,7 @@
 #include <array>
 #include <map>
 #include <optional>
-#include <set>
+#include <string_view>
 #include <unordered_map>
 
 #include "graph/dag.h"
@@ -22,13 +22,17 @@ struct StageNodes {
   std::size_t operator[](Stage stage) const { return of[static_cast<std::size_t>(stage)]; }
 };
 
-using Frontier = std::set<std::size_t>;
+using Frontier = std::vector<std::size_t>;  // stages, ascending
+using Frontiers = std::vector<std::optional<Frontier>>;  // by change; nothing where nobody has asked yet
 
 // Builds the stage graph of one plan.
 class StageGraph {
  public:
   StageGraph(const StageOrderInput& input, const StepKinds& kinds) : input_(input), kinds_(kinds) {
-    for (std::size_t i = 0; i < input_.changes.size(); ++i) index_.emplace(input_.changes[i].address, i);
+    const std::size_t count = input_.changes.size();
+    index_.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) index_.emplace(input_.changes[i].address.to_string(), i);
+    for (Frontiers* memory : {&apply_frontiers_, &release_frontiers_, &commit_frontiers_}) memory->resize(count);
     number_stages();
     collect_neighbours();
   }
@@ -41,9 +45,10 @@ class StageGraph {
       order_withdraws(dag, i);
     }
     order_exclusive_items(dag);
-    report_cycle(dag, diagnostics);
-    mark_commit_phase(dag);
-    return in_final_order(dag);
+    std::vector<std::size_t> order = dag.order();
+    if (order.size() < stages_.size()) report_cycle(dag, diagnostics);
+    mark_commit_phase(dag, order);
+    return in_final_order(dag, std::move(order));
   }
 
  private:
@@ -79,7 +84,7 @@ class StageGraph {
   std::vector<std::size_t> indexes(const std::vector<Address>& addresses) const {
     std::vector<std::size_t> out;
     for (const Address& address : addresses) {
-      const auto found = index_.find(address);
+      const auto found = index_.find(address.to_string());
       if (found != index_.end()) out.push_back(found->second);
     }
     return out;
@@ -106,22 +111,39 @@ class StageGraph {
     return frontier(i, Stage::commit, commit_frontiers_, old_needed_by_);
   }
 
-  // Depth of recursion is that of the longest chain of changes without the stage.
-  const Frontier& frontier(std::size_t i, Stage stage, std::map<std::size_t, Frontier>& memory,
-                           const std::vector<std::vector<std::size_t>>& neighbours) {
-    // Entered before it is filled, so that edges that changed direction cannot recurse for ever.
-    const auto [entry, is_new] = memory.emplace(i, Frontier{});
-    if (!is_new) return entry->second;
-    Frontier out;
-    if (nodes_[i][stage] != none) out.insert(nodes_[i][stage]);
-    else {
-      for (const std::size_t next : neighbours[i]) {
-        const Frontier& further = frontier(next, stage, memory, neighbours);
-        out.insert(further.begin(), further.end());
+  // Goes through chains of changes without the stage, which may be long: without recursion.
+  const Frontier& frontier(std::size_t i, Stage stage, Frontiers& memory,
+                           const std::vector<std::vector<std::size_t>>& neighbours) const {
+    if (memory[i]) return *memory[i];
+    struct Visit {
+      std::size_t change;
+      std::size_t seen = 0;  // of its neighbours
+    };
+    // Entered before it is filled, so that edges that changed direction cannot lead round for ever.
+    memory[i].emplace();
+    std::vector<Visit> open = {{i}};
+    while (!open.empty()) {
+      const std::size_t change = open.back().change;
+      const bool has_own = nodes_[change][stage] != none;
+      if (!has_own && open.back().seen < neighbours[change].size()) {
+        const std::size_t next = neighbours[change][open.back().seen++];
+        if (memory[next]) continue;
+        memory[next].emplace();
+        open.push_back({next});
+        continue;
       }
+      memory[change] = has_own ? Frontier{nodes_[change][stage]} : united(memory, neighbours[change]);
+      open.pop_back();
     }
-    entry->second = std::move(out);
-    return entry->second;
+    return *memory[i];
+  }
+
+  static Frontier united(const Frontiers& memory, const std::vector<std::size_t>& changes) {
+    Frontier out;
+    for (const std::size_t change : changes) out.insert(out.end(), memory[change]->begin(), memory[change]->end());
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
   }
 
   void order_applies(Dag& dag, std::size_t i) {
@@ -210,7 +232,6 @@ class StageGraph {
 
   void report_cycle(const Dag& dag, Diagnostics& diagnostics) const {
     const auto cycle = dag.find_cycle();
-    if (cycle.empty()) return;
     std::string text;
     for (const std::size_t node : cycle) text += describe(node) + " → ";
     diagnostics.add({Severity::error, "no order of the changes is possible: " + text + describe(cycle.front()),
@@ -223,8 +244,8 @@ class StageGraph {
     return fmt::format("{} {}", to_string(stages_[node].stage), input_.changes[stages_[node].change].address.to_string());
   }
 
-  void mark_commit_phase(const Dag& dag) {
-    for (const std::size_t node : dag.order()) {
+  void mark_commit_phase(const Dag& dag, const std::vector<std::size_t>& order) {
+    for (const std::size_t node : order) {
       PlannedStage& stage = stages_[node];
       const Change& change = input_.changes[stage.change];
       stage.commit_phase = stage.stage == Stage::commit ||
@@ -235,8 +256,7 @@ class StageGraph {
     }
   }
 
-  std::vector<PlannedStage> in_final_order(const Dag& dag) const {
-    std::vector<std::size_t> order = dag.order();
+  std::vector<PlannedStage> in_final_order(const Dag& dag, std::vector<std::size_t> order) const {
     std::stable_sort(order.begin(), order.end(),
                      [&](std::size_t a, std::size_t b) { return phase_of(stages_[a]) < phase_of(stages_[b]); });
     std::vector<std::size_t> place(stages_.size(), none);
@@ -256,11 +276,11 @@ class StageGraph {
 
   const StageOrderInput& input_;
   const StepKinds& kinds_;
-  std::unordered_map<Address, std::size_t> index_;
+  std::unordered_map<std::string_view, std::size_t> index_;  // views of the addresses in input_
   std::vector<StageNodes> nodes_;
   std::vector<PlannedStage> stages_;
   std::vector<std::vector<std::size_t>> new_needs_, old_needs_, old_needed_by_;
-  std::map<std::size_t, Frontier> apply_frontiers_, release_frontiers_, commit_frontiers_;
+  Frontiers apply_frontiers_, release_frontiers_, commit_frontiers_;
 };
 
 }  // namespace
