@@ -79,9 +79,7 @@ class Execution {
     }
     const auto started = std::chrono::steady_clock::now();
     try {
-      prepare(stage, change, plugin);
-      if (stage.commit_phase) journal_.commit_stage_begins(run_, index);
-      else journal_.stage_begins(run_, index);
+      begin(index, plugin);
       perform(stage, change, plugin);
     } catch (const Interrupted&) {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -100,14 +98,20 @@ class Execution {
   }
 
   // Before the first stage of a change: look again, then save what undo will need.
-  void prepare(const PlannedStage& stage, const Change& change, const StepKinds::Entry& plugin) {
+  void begin(std::size_t index, const StepKinds::Entry& plugin) {
+    const PlannedStage& stage = plan_.stages[index];
+    const Change& change = plan_.changes[stage.change];
     ChangeProgress& progress = progress_[stage.change];
-    if (progress.begun) return;
+    if (progress.begun) {
+      if (stage.commit_phase) journal_.commit_stage_begins(run_, index);
+      else journal_.stage_begins(run_, index);
+      return;
+    }
     refuse_if_moved(change, plugin);
     Json captured;
     plugin_call(plugin, "capture", change.address, watch_,
                 [&] { captured = plugin.kind->capture(change, host_.reader()); });
-    journal_.captured(run_, stage.change, captured);
+    journal_.change_begins(run_, stage.change, captured, index, stage.commit_phase);
     const std::lock_guard<std::mutex> lock(mutex_);
     progress.captured = std::move(captured);
     progress.begun = true;
@@ -191,8 +195,8 @@ class Execution {
     const Change& change = plan_.changes[stage.change];
     ChangeProgress& progress = progress_[stage.change];
     const bool complete = progress.done + 1 == progress.stages;  // stages of one change never run side by side
-    journal_.stage_ends(run_, index, StageStatus::done);
-    if (complete) journal_.change_ends(run_, stage.change, success_state(change.action), {});
+    if (complete) journal_.change_done(run_, stage.change, success_state(change.action), index);
+    else journal_.stage_ends(run_, index, StageStatus::done);
     const std::lock_guard<std::mutex> lock(mutex_);
     ++progress.done;
     events_.stage_finished(change, stage.stage, false, seconds);
@@ -230,18 +234,27 @@ class Execution {
     return ResourceState::removed;
   }
 
-  RunOutcome finish() {
-    RunOutcome outcome;
-    outcome.run = run_;
+  // What no stage has brought to an end: whatever has none, was stopped, or was never begun.
+  void end_the_rest() {
+    std::map<std::size_t, ResourceState> ends;
     for (std::size_t i = 0; i < progress_.size(); ++i) {
       ChangeProgress& progress = progress_[i];
-      if (progress.outcome.state == ResourceState::pending) {
-        ResourceState state = ResourceState::skipped;
-        if (progress.stages == 0) state = state_without_stages(i);
-        else if (progress.begun || progress.stopped) state = ResourceState::interrupted;
-        journal_.change_ends(run_, i, state, {});
-        end_resource(i, state);
-      }
+      if (progress.outcome.state != ResourceState::pending) continue;
+      ResourceState state = ResourceState::skipped;
+      if (progress.stages == 0) state = state_without_stages(i);
+      else if (progress.begun || progress.stopped) state = ResourceState::interrupted;
+      progress.outcome.state = state;
+      ends.emplace(i, state);
+    }
+    journal_.changes_end(run_, ends);
+    for (const auto& [change, state] : ends) end_resource(change, state);
+  }
+
+  RunOutcome finish() {
+    end_the_rest();
+    RunOutcome outcome;
+    outcome.run = run_;
+    for (const ChangeProgress& progress : progress_) {
       if (progress.outcome.state == ResourceState::failed) outcome.status = RunStatus::failed;
       outcome.resources.push_back(progress.outcome);
     }

@@ -57,7 +57,7 @@ class SqliteJournal : public Journal {
   }
 
   void captured(std::int64_t run, std::size_t change, const Json& data) override {
-    const std::string text = journal_json(data, fmt::format("the undo data of change {} of run {}", change, run));
+    const std::string text = undo_data(run, change, data);
     write([&](Database& database) { write_captured(database, run, change, text); });
   }
 
@@ -84,6 +84,30 @@ class SqliteJournal : public Journal {
     write([&](Database& database) { write_run_status(database, run, status); });
   }
 
+  void change_begins(std::int64_t run, std::size_t change, const Json& data, std::size_t stage,
+                     bool commit_phase) override {
+    const std::string text = undo_data(run, change, data);
+    write([&](Database& database) {
+      write_captured(database, run, change, text);
+      if (commit_phase) write_commit_begun(database, run);
+      write_stage_begun(database, run, stage);
+    });
+  }
+
+  void change_done(std::int64_t run, std::size_t change, ResourceState state, std::size_t stage) override {
+    write([&](Database& database) {
+      write_stage_status(database, run, stage, StageStatus::done);
+      write_change_end(database, run, change, state, {});
+    });
+  }
+
+  void changes_end(std::int64_t run, const std::map<std::size_t, ResourceState>& states) override {
+    if (states.empty()) return;
+    write([&](Database& database) {
+      for (const auto& [change, state] : states) write_change_end(database, run, change, state, {});
+    });
+  }
+
   void change_undone(std::int64_t run, std::size_t change) override {
     write([&](Database& database) { write_change_undone(database, run, change); });
   }
@@ -99,6 +123,10 @@ class SqliteJournal : public Journal {
   }
 
  private:
+  static std::string undo_data(std::int64_t run, std::size_t change, const Json& data) {
+    return journal_json(data, fmt::format("the undo data of change {} of run {}", change, run));
+  }
+
   void write(const JournalWriter::Work& work) {
     if (!writer_) {
       throw JournalError(

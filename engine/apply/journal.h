@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -101,6 +102,13 @@ class Journal {
   // owned no more. unchanged: an owned resource becomes complete with the new declaration.
   virtual void change_ends(std::int64_t run, std::size_t change, ResourceState state, const std::string& error) = 0;
   virtual void run_ends(std::int64_t run, RunStatus status) = 0;
+
+  // Several of these in one write, for what comes at the same moment: captured() with the beginning of the
+  // change's first stage, the end of its last stage with change_ends(), and change_ends() of many.
+  virtual void change_begins(std::int64_t run, std::size_t change, const Json& data, std::size_t stage,
+                             bool commit_phase) = 0;
+  virtual void change_done(std::int64_t run, std::size_t change, ResourceState state, std::size_t stage) = 0;
+  virtual void changes_end(std::int64_t run, const std::map<std::size_t, ResourceState>& states) = 0;
 
   // Rollback. The change is undone as a whole: its state becomes undone, and ownership what it was
   // before that run (not owned if the run created it).

@@ -61,8 +61,14 @@ std::string uri_for(const std::string& path, DatabaseMode mode) {
 
 }  // namespace
 
-Statement::Statement(Database& database, sqlite3_stmt* statement)
-    : database_(database), statement_(statement, &sqlite3_finalize) {}
+void Statement::PutBack::operator()(sqlite3_stmt* statement) const {
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  shelf->emplace_back(statement, &sqlite3_finalize);
+}
+
+Statement::Statement(Database& database, sqlite3_stmt* statement, Shelf& shelf)
+    : database_(database), statement_(statement, PutBack{&shelf}) {}
 
 Statement& Statement::bind(std::int64_t value) {
   const int code = sqlite3_bind_int64(statement_.get(), ++bound_, value);
@@ -129,11 +135,18 @@ void Database::execute(const char* sql) {
 }
 
 Statement Database::prepare(std::string_view sql) {
+  auto shelf = prepared_.find(sql);
+  if (shelf == prepared_.end()) shelf = prepared_.emplace(sql, Statement::Shelf{}).first;
+  if (!shelf->second.empty()) {
+    sqlite3_stmt* const ready = shelf->second.back().release();
+    shelf->second.pop_back();
+    return {*this, ready, shelf->second};
+  }
   sqlite3_stmt* statement = nullptr;
   const int code =
       sqlite3_prepare_v2(connection_.get(), sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
   if (code != SQLITE_OK) fail(code);
-  return {*this, statement};
+  return {*this, statement, shelf->second};
 }
 
 std::int64_t Database::integer(std::string_view sql) {

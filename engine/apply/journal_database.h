@@ -4,10 +4,12 @@
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "apply/journal.h"
 
@@ -28,6 +30,9 @@ class Database;
 // One prepared statement. Parameters are always bound, in order. Not thread-safe.
 class Statement {
  public:
+  // Statements that are prepared and not in use. A journal has few texts and runs each of them often.
+  using Shelf = std::vector<std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)>>;
+
   // Binds the next parameter.
   Statement& bind(std::int64_t value);
   Statement& bind(std::string_view value);
@@ -43,9 +48,13 @@ class Statement {
 
  private:
   friend class Database;
-  Statement(Database& database, sqlite3_stmt* statement);
+  struct PutBack {
+    Shelf* shelf;
+    void operator()(sqlite3_stmt* statement) const;
+  };
+  Statement(Database& database, sqlite3_stmt* statement, Shelf& shelf);
   Database& database_;
-  std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> statement_;
+  std::unique_ptr<sqlite3_stmt, PutBack> statement_;
   int bound_ = 0;
 };
 
@@ -77,6 +86,7 @@ class Database {
   std::string name_;
   DatabaseMode mode_;
   std::unique_ptr<sqlite3, int (*)(sqlite3*)> connection_;
+  std::map<std::string, Statement::Shelf, std::less<>> prepared_;  // by text; goes before the connection does
 };
 
 }  // namespace gpuplan

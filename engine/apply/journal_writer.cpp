@@ -54,9 +54,9 @@ void JournalWriter::announce(std::vector<Request*>& batch) {
 
 void JournalWriter::commit(std::vector<Request*>& batch) {
   try {
-    database_.execute("BEGIN IMMEDIATE");
+    database_.prepare("BEGIN IMMEDIATE").run();
     carry_out(batch);
-    database_.execute("COMMIT");
+    database_.prepare("COMMIT").run();
   } catch (...) {
     for (Request* request : batch) {
       if (!request->error) request->error = std::current_exception();
@@ -72,7 +72,7 @@ void JournalWriter::commit(std::vector<Request*>& batch) {
 
 void JournalWriter::carry_out(std::vector<Request*>& batch) {
   for (Request* request : batch) {
-    database_.execute("SAVEPOINT request");
+    database_.prepare("SAVEPOINT request").run();
     try {
       (*request->work)(database_);
     } catch (...) {
@@ -81,7 +81,7 @@ void JournalWriter::carry_out(std::vector<Request*>& batch) {
       if (!database_.in_transaction()) throw;
       database_.execute("ROLLBACK TO request");
     }
-    database_.execute("RELEASE request");
+    database_.prepare("RELEASE request").run();
   }
 }
 

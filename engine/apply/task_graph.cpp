@@ -31,8 +31,8 @@ class TaskRun {
 
   std::vector<TaskEnd> run(std::size_t parallelism) {
     std::vector<std::thread> threads;
-    const std::size_t wanted = std::min(tasks_.size(), std::max<std::size_t>(parallelism, 1));
-    for (std::size_t i = 1; i < wanted; ++i) threads.emplace_back([this] { work(); });
+    thread_count_ = std::min(tasks_.size(), std::max<std::size_t>(parallelism, 1));
+    for (std::size_t i = 1; i < thread_count_; ++i) threads.emplace_back([this] { work(); });
     work();
     for (std::thread& thread : threads) thread.join();
     if (thrown_) std::rethrow_exception(thrown_);
@@ -59,9 +59,15 @@ class TaskRun {
       lock.lock();
       --running_;
       finish(task, end, thrown);
-      changed_.notify_all();
+      wake_others();
     }
     changed_.notify_all();
+  }
+
+  // As many as there is work for besides what this thread takes next; all if there is none to come.
+  void wake_others() {
+    if (stopped_ || (ready_.empty() && running_ == 0)) return changed_.notify_all();
+    for (std::size_t i = 1; i < ready_.size() && i < thread_count_; ++i) changed_.notify_one();
   }
 
   void finish(std::size_t task, TaskEnd end, const std::exception_ptr& thrown) {
@@ -102,6 +108,7 @@ class TaskRun {
   std::size_t open_phase_ = 0;
   std::vector<std::size_t> held_back_;
   std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>> ready_;
+  std::size_t thread_count_ = 0;
   std::size_t running_ = 0;
   bool stopped_ = false;
   std::exception_ptr thrown_;
