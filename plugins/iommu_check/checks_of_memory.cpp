@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <map>
+#include <numeric>
+#include <set>
 #include <sstream>
 
 #include "host/xml/domain_xml.h"
@@ -25,15 +28,19 @@ std::int64_t number_after(const std::string& text, const std::string& key) {
   return 0;
 }
 
+// Huge pages of one size, by NUMA node, in MiB; VMs that are bound to no node stand under any_node.
+using ByNode = std::map<int, std::int64_t>;
+constexpr int any_node = -1;
+
 // The memory of this cluster's running VMs that already lies in huge pages of that size.
-std::int64_t used_by_own_vms_mib(const HostSubject& subject, const std::string& size) {
-  std::int64_t used = 0;
+ByNode used_by_own_vms(const HostSubject& subject, const std::string& size) {
+  ByNode used;
   try {
     for (const DomainState& state : subject.host.hypervisor().domains()) {
       if (state.power != PowerState::running) continue;
       const auto definition = parse_domain(state.xml);
       if (!definition || definition->owner.cluster != subject.spec.cluster || definition->hugepages != size) continue;
-      used += definition->memory_mib;
+      used[definition->numa_node.value_or(any_node)] += definition->memory_mib;
     }
   } catch (const HostError& error) {
     if (error.kind() == HostError::Kind::timed_out) throw;  // otherwise the check libvirt says it
@@ -41,39 +48,79 @@ std::int64_t used_by_own_vms_mib(const HostSubject& subject, const std::string& 
   return used;
 }
 
-std::int64_t free_pages(FileReader& files, const std::string& directory) {
-  std::int64_t sum = 0;
+ByNode free_pages(FileReader& files, const std::string& directory, std::int64_t page_mib) {
+  ByNode free;
   for (const std::string& node : files.list("/sys/devices/system/node")) {
+    int number = 0;
     if (node.rfind("node", 0) != 0) continue;
+    if (std::from_chars(node.data() + 4, node.data() + node.size(), number).ec != std::errc()) continue;
     const auto text = read_trimmed(files, fmt::format("/sys/devices/system/node/{}/hugepages/{}/free_hugepages", node,
                                                       directory));
     std::int64_t pages = 0;
-    if (text && std::from_chars(text->data(), text->data() + text->size(), pages).ec == std::errc()) sum += pages;
+    if (text && std::from_chars(text->data(), text->data() + text->size(), pages).ec == std::errc()) {
+      free[number] += pages * page_mib;
+    }
   }
-  return sum;
+  return free;
 }
 
-CheckResult check_hugepages_of(const HostSubject& subject, const std::string& size, std::int64_t needed_mib) {
+std::int64_t sum(const ByNode& by_node) {
+  return std::accumulate(by_node.begin(), by_node.end(), std::int64_t{0},
+                         [](std::int64_t total, const auto& entry) { return total + entry.second; });
+}
+
+// The node to which vm-define binds the VM's memory: that of all its GPUs.
+int node_of(const HostSubject& subject, const DeclaredVm& vm) {
+  if (vm.worker == nullptr || vm.resources.numa != "auto") return any_node;
+  std::set<int> nodes;
+  for (const std::size_t index : vm.worker->gpu_indexes) {
+    if (index >= subject.spec.gpus.size()) continue;
+    for (const PciFunction& function : read_slot_functions(subject.host.files(), subject.spec.gpus[index].address)) {
+      nodes.insert(function.numa_node);
+    }
+  }
+  return nodes.size() == 1 ? *nodes.begin() : any_node;
+}
+
+std::string how_to_reserve(const std::string& directory, int node, std::int64_t pages) {
+  return fmt::format("reserve {} more on node {}: `echo N > /sys/devices/system/node/node{}/hugepages/{}/nr_hugepages` early "
+                     "after a boot, or set numa: none or hugepages: none", pages, node, node, directory);
+}
+
+CheckResult check_hugepages_of(const HostSubject& subject, const std::string& size, const ByNode& needed) {
   const bool gigantic = size == "1G";
   const std::string directory = gigantic ? "hugepages-1048576kB" : "hugepages-2048kB";
   const std::string from = "/sys/devices/system/node/node*/hugepages/" + directory + "/free_hugepages";
   const std::int64_t page_mib = gigantic ? 1024 : 2;
-  std::int64_t free_mib = 0;
+  ByNode free;
   try {
-    free_mib = free_pages(subject.host.files(), directory) * page_mib;
+    free = free_pages(subject.host.files(), directory, page_mib);
   } catch (const HostError& error) {
     return subject.result("hugepages", CheckStatus::fail, error.what(), from, "see whether this kernel has huge pages");
   }
-  const std::int64_t used_mib = used_by_own_vms_mib(subject, size);
+  ByNode used = used_by_own_vms(subject, size);
+  const std::int64_t needed_mib = sum(needed), free_mib = sum(free), used_mib = sum(used);
   const std::string found = fmt::format("the VMs need {} MiB in huge pages of {}; {} MiB are free{}", needed_mib, size,
                                         free_mib, used_mib == 0 ? "" : fmt::format(" and {} MiB theirs already", used_mib));
-  if (needed_mib <= free_mib + used_mib) return subject.pass("hugepages", found, from);
-  return subject.result("hugepages", CheckStatus::fail, found, from,
-                        fmt::format("reserve {} more: with hugepagesz={} hugepages={} on the kernel command line and a "
-                                    "reboot, or set hugepages: none",
-                                    (needed_mib - free_mib - used_mib + page_mib - 1) / page_mib, size,
-                                    (needed_mib + page_mib - 1) / page_mib),
-                        "vm_resources");
+  if (needed_mib > free_mib + used_mib) {
+    return subject.result("hugepages", CheckStatus::fail, found, from,
+                          fmt::format("reserve {} more: with hugepagesz={} hugepages={} on the kernel command line and a "
+                                      "reboot, or set hugepages: none",
+                                      (needed_mib - free_mib - used_mib + page_mib - 1) / page_mib, size,
+                                      (needed_mib + page_mib - 1) / page_mib),
+                          "vm_resources");
+  }
+  for (const auto& [node, on_node_mib] : needed) {
+    // Where the pages of a running VM without a node lie is unknown: it gets the benefit of the doubt.
+    const std::int64_t missing = on_node_mib - free[node] - used[node] - used[any_node];
+    if (node == any_node || missing <= 0) continue;
+    return subject.result("hugepages", CheckStatus::fail,
+                          fmt::format("{}, but the VMs whose GPUs are on NUMA node {} need {} MiB there, where {} MiB are "
+                                      "free{}", found, node, on_node_mib, free[node],
+                                      used[node] == 0 ? "" : fmt::format(" and {} MiB theirs already", used[node])),
+                          from, how_to_reserve(directory, node, (missing + page_mib - 1) / page_mib), "vm_resources");
+  }
+  return subject.pass("hugepages", found, from);
 }
 
 }  // namespace
@@ -107,11 +154,11 @@ CheckResult check_memory(const HostSubject& subject) {
 std::vector<CheckResult> check_hugepages(const HostSubject& subject) {
   std::vector<CheckResult> results;
   for (const char* size : {"2M", "1G"}) {
-    std::int64_t needed = 0;
+    ByNode needed;
     for (const DeclaredVm& vm : subject.vms()) {
-      if (vm.resources.hugepages == size) needed += vm.resources.memory_mib;
+      if (vm.resources.hugepages == size) needed[node_of(subject, vm)] += vm.resources.memory_mib;
     }
-    if (needed > 0) results.push_back(check_hugepages_of(subject, size, needed));
+    if (!needed.empty()) results.push_back(check_hugepages_of(subject, size, needed));
   }
   return results;
 }

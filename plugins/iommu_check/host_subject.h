@@ -68,6 +68,8 @@ std::vector<CheckResult> check_hugepages(const HostSubject& subject);
 CheckResult check_cpu_virtualization(const HostSubject& subject);
 CheckResult check_packages(const HostSubject& subject);
 CheckResult check_libvirt(const HostSubject& subject);
+// check_kvm.cpp: whether the user that runs QEMU may use /dev/kvm.
+CheckResult check_kvm_access(const HostSubject& subject);
 // check_network.cpp
 CheckResult check_network(const HostSubject& subject);
 

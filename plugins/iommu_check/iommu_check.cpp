@@ -46,7 +46,10 @@ class IommuCheck : public StepKind {
       add(results, "nvswitch", subject, check_nvswitch);
     }
     if (!subject.vms().empty()) {
-      if (spec.host.accel == "kvm") add(results, "cpu-virtualization", subject, check_cpu_virtualization);
+      if (spec.host.accel == "kvm") {
+        add(results, "cpu-virtualization", subject, check_cpu_virtualization);
+        add(results, "kvm-access", subject, check_kvm_access);
+      }
       add(results, "packages", subject, check_packages);
       add(results, "libvirt", subject, check_libvirt);
       add(results, "memory-size", subject, check_memory);

@@ -60,8 +60,8 @@ std::vector<CheckResult> check_present(const GpuSubject& subject) {
                                          subject.gpu.id.to_string()), sysfs_device(subject.address)),
       check_class(subject),      check_device_id(subject), check_audio(subject),   check_group(subject),
       check_in_use(subject),     check_domains(subject),   check_boot_display(subject), check_framebuffer(subject),
-      check_nouveau(subject),    check_sriov(subject),     check_reset(subject),   check_bars(subject),
-      check_numa(subject)};
+      check_nouveau(subject),    check_sriov(subject),     check_mig(subject),     check_reset(subject),
+      check_bars(subject),       check_numa(subject)};
   if (subject.spec.host.persist_bindings) results.push_back(persisted(subject));
   return results;
 }

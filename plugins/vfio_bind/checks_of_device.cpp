@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "gpu_subject.h"
+#include "host/pci/fabric.h"
 
 namespace gpuplan::vfio_bind {
 namespace {
@@ -31,6 +32,21 @@ std::vector<MemoryClaim> framebuffers(const std::string& iomem) {
     if (!columns.fail() && is_framebuffer) claims.push_back(claim);
   }
   return claims;
+}
+
+// "Enabled", "Disabled", "N/A" from the section "MIG Mode" of `nvidia-smi -q`; empty if it has none.
+std::string current_mig_mode(const std::string& description) {
+  std::istringstream lines(description);
+  bool in_section = false;
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t colon = line.find(':');
+    const bool is_heading = colon == std::string::npos;
+    if (is_heading) in_section = line.find("MIG Mode") != std::string::npos;
+    if (is_heading || !in_section || line.find("Current") >= colon) continue;
+    const std::size_t begin = line.find_first_not_of(' ', colon + 1);
+    return begin == std::string::npos ? "" : line.substr(begin, line.find_last_not_of(" \r") - begin + 1);
+  }
+  return {};
 }
 
 }  // namespace
@@ -128,6 +144,19 @@ CheckResult check_sriov(const GpuSubject& subject) {
                                       sysfs_device(function.address)));
   }
   return subject.pass("sriov", "no virtual functions", path(subject, "sriov_numvfs"));
+}
+
+// The mode outlives the driver: the guest would find a GPU cut into instances that it did not ask for.
+CheckResult check_mig(const GpuSubject& subject) {
+  const std::string gpu = subject.address.to_string();
+  const std::string from = fmt::format("nvidia-smi -i {} -q", gpu);
+  if (subject.gpu.driver != "nvidia") return subject.pass("mig", "only the nvidia driver could tell", path(subject, "driver"));
+  const std::string mode = current_mig_mode(describe_by_nvidia_smi(subject.host, subject.address));
+  if (mode.empty()) return subject.pass("mig", "nvidia-smi does not tell of a MIG mode", from);
+  if (mode != "Enabled") return subject.pass("mig", mode == "Disabled" ? "off" : "this GPU has none", from);
+  return subject.result("mig", CheckStatus::fail, fmt::format("{} is in MIG mode", gpu), from,
+                        fmt::format("end what uses its instances, then `nvidia-smi -i {} -mig 0` (on A100 and older also "
+                                    "`nvidia-smi -i {} --gpu-reset`)", gpu, gpu));
 }
 
 CheckResult check_reset(const GpuSubject& subject) {

@@ -68,6 +68,24 @@ CheckResult held(const GpuSubject& subject, const PciFunction& function, const D
   return subject.result("in-use", CheckStatus::fail, found, from, remedy);
 }
 
+// Without an nvidia-smi that only looks for a moment: gpuplan's own checks run some, side by side.
+std::vector<DeviceHolder> lasting_holders(const GpuSubject& subject, const PciFunction& function,
+                                          std::vector<std::string>& unreadable) {
+  constexpr int looks = 20;
+  constexpr std::chrono::milliseconds between{500};
+  for (int look = 1;; ++look) {
+    std::vector<std::string> unreadable_now;
+    auto holders = read_holders(subject.host.files(), function, unreadable_now);
+    const bool is_looked_at = std::any_of(holders.begin(), holders.end(),
+                                          [](const DeviceHolder& holder) { return holder.command == "nvidia-smi"; });
+    if (!is_looked_at || look == looks || Interrupt::requested()) {
+      unreadable.insert(unreadable.end(), unreadable_now.begin(), unreadable_now.end());
+      return holders;
+    }
+    subject.host.clock().sleep_for(between);
+  }
+}
+
 // "0000:02:00.0 (Ethernet controller, driver i40e, interface enp2s0f0)"
 std::string describe_with_interfaces(const GpuSubject& subject, const PciFunction& function) {
   std::string text = describe(function);
@@ -139,7 +157,7 @@ CheckResult check_in_use(const GpuSubject& subject) {
       inputs += fmt::format("{}{} on {} is used by {}", inputs.empty() ? "" : ", ", holder.file, describe(function),
                             describe(holder));
     }
-    const auto holders = read_holders(subject.host.files(), function, unreadable);
+    const auto holders = lasting_holders(subject, function, unreadable);
     if (holders.empty()) continue;
     if (function.driver == "vfio-pci" && runs_in_own_domain(subject)) {
       return subject.pass("in-use", "used by a VM of this cluster", "libvirt");

@@ -37,6 +37,7 @@ CheckResult check_boot_display(const GpuSubject& subject);
 CheckResult check_framebuffer(const GpuSubject& subject);
 CheckResult check_nouveau(const GpuSubject& subject);
 CheckResult check_sriov(const GpuSubject& subject);
+CheckResult check_mig(const GpuSubject& subject);
 CheckResult check_reset(const GpuSubject& subject);
 CheckResult check_bars(const GpuSubject& subject);
 CheckResult check_numa(const GpuSubject& subject);

@@ -230,6 +230,51 @@ TEST_CASE("iommu-check: huge pages are counted when they are asked for") {
         "the VMs need 65536 MiB in huge pages of 1G; 40960 MiB are free and 65536 MiB theirs already");
 }
 
+TEST_CASE("iommu-check: huge pages must lie on the node of the GPUs that the VM is bound to") {
+  CheckedHost host;
+  host.spec.workers[0].resources.hugepages = "1G";
+  const std::string nodes = "/sys/devices/system/node/node";
+  const std::string file = "/hugepages/hugepages-1048576kB/free_hugepages";
+  host.host.contents[nodes + "0" + file] = "20\n";
+  host.host.contents[nodes + "1" + file] = "64\n";  // enough, but the GPU is on node 0
+  is_result(host.check("hugepages"), CheckStatus::fail,
+            "the VMs need 65536 MiB in huge pages of 1G; 86016 MiB are free, but the VMs whose GPUs are on NUMA node 0 need "
+            "65536 MiB there, where 20480 MiB are free",
+            "reserve 44 more on node 0: `echo N > /sys/devices/system/node/node0/hugepages/hugepages-1048576kB/nr_hugepages` "
+            "early after a boot, or set numa: none or hugepages: none");
+  SECTION("a VM without a node takes them anywhere") {
+    host.spec.workers[0].resources.numa = "none";
+    CHECK(host.check("hugepages").status == CheckStatus::pass);
+  }
+  SECTION("enough on that node") {
+    host.host.contents[nodes + "0" + file] = "64\n";
+    host.host.contents[nodes + "1" + file] = "0\n";
+    CHECK(host.check("hugepages").status == CheckStatus::pass);
+  }
+}
+
+TEST_CASE("iommu-check: the user of QEMU must be able to read and write /dev/kvm") {
+  CheckedHost host;
+  const std::string stat = "stat -L -c %a %U %G /dev/kvm";
+  CHECK(host.check("kvm-access").found == "/dev/kvm is there; who may use it could not be read");
+  host.host.commands[stat] = {0, "666 root kvm\n", ""};
+  CHECK(host.check("kvm-access").status == CheckStatus::pass);
+  host.host.commands[stat].output = "660 root kvm\n";
+  CHECK(host.check("kvm-access").status == CheckStatus::warn);  // nobody knows as whom QEMU runs
+  host.host.contents["/etc/passwd"] = "libvirt-qemu:x:64055:104::/:/bin/false\nbuild:x:1000:1000::/:/bin/sh\n";
+  host.host.contents["/etc/group"] = "kvm:x:104:build\n";
+  CHECK(host.check("kvm-access").found ==
+        "/dev/kvm has mode 0660, owner root, group kvm; QEMU runs as libvirt-qemu, which may use it");
+  host.host.contents["/etc/libvirt/qemu.conf"] = "# user = \"root\"\nuser = \"build\"\n";
+  CHECK(host.check("kvm-access").status == CheckStatus::pass);  // by its membership
+  host.host.contents["/etc/group"] = "kvm:x:104:\n";
+  is_result(host.check("kvm-access"), CheckStatus::fail,
+            "/dev/kvm has mode 0660, owner root, group kvm; QEMU runs as build, which may not use it",
+            "`usermod -aG kvm build`, or give it its usual mode: `chmod 0660 /dev/kvm`");
+  host.host.contents["/etc/libvirt/qemu.conf"] = "user = \"root\"\n";
+  CHECK(host.check("kvm-access").status == CheckStatus::pass);
+}
+
 TEST_CASE("iommu-check: vfio-pci must be loaded or loadable") {
   CheckedHost host;
   host.host.directories.erase("/sys/bus/pci/drivers/vfio-pci");

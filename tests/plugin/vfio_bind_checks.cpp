@@ -209,6 +209,23 @@ TEST_CASE("vfio-bind: what the device is") {
   }
 }
 
+TEST_CASE("vfio-bind: a GPU in MIG mode is refused") {
+  CheckedHost host;
+  const std::string smi = "nvidia-smi -i 0000:0a:00.0 -q";
+  CHECK(host.check("mig").status == CheckStatus::pass);  // without nvidia-smi
+  const std::string others = "GPU 00000000:0A:00.0\n    Persistence Mode : Enabled\n    Addressing\n        Current : Enabled\n";
+  host.host.commands[smi] = {0, others, ""};
+  CHECK(host.check("mig").status == CheckStatus::pass);
+  host.host.commands[smi].output = others + "    MIG Mode\n        Current                : N/A\n        Pending : N/A\n";
+  CHECK(host.check("mig").found == "this GPU has none");
+  host.host.commands[smi].output = others + "    MIG Mode\n        Current                : Disabled\n        Pending : Enabled\n";
+  CHECK(host.check("mig").status == CheckStatus::pass);
+  host.host.commands[smi].output = others + "    MIG Mode\n        Current                : Enabled\n        Pending : Disabled\n";
+  is_failure(host.check("mig"), "0000:0a:00.0 is in MIG mode",
+             "end what uses its instances, then `nvidia-smi -i 0000:0a:00.0 -mig 0` (on A100 and older also `nvidia-smi -i "
+             "0000:0a:00.0 --gpu-reset`)");
+}
+
 TEST_CASE("vfio-bind: nouveau is a warning") {
   MemoryFunction function{address};
   function.driver = "nouveau";
@@ -248,6 +265,16 @@ TEST_CASE("vfio-bind: a GPU in use is refused with who uses it") {
     CHECK(host.check("in-use").status == CheckStatus::warn);
     CHECK(host.check("in-use").remedy == "run as root");
   }
+}
+
+TEST_CASE("vfio-bind: an nvidia-smi that is only looking, such as gpuplan's own, is waited for") {
+  CheckedHost host;
+  host.bus.hold(address, 77, "nvidia-smi", "/user.slice/session-1.scope");
+  CHECK(host.check("in-use").status == CheckStatus::fail);  // one that stays
+  const std::int64_t before = host.host.clock().now();
+  host.host.clock().on_sleep = [&] { host.bus.end_process(77); };
+  CHECK(host.check("in-use").status == CheckStatus::pass);
+  CHECK(host.host.clock().now() - before <= 1);
 }
 
 TEST_CASE("vfio-bind: what the host uses of the slot's other functions is named") {

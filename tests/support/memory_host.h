@@ -37,8 +37,12 @@ class MemoryFiles : public FileSystem {
 class MemoryClock : public Clock {
  public:
   std::int64_t now() override { return milliseconds / 1000; }
-  void sleep_for(std::chrono::milliseconds duration) override { milliseconds += duration.count(); }
+  void sleep_for(std::chrono::milliseconds duration) override {
+    milliseconds += duration.count();
+    if (on_sleep) on_sleep();
+  }
   std::int64_t milliseconds = 1'800'000'000'000;
+  std::function<void()> on_sleep;
 };
 
 class MemoryHost : public Host {
@@ -73,7 +77,7 @@ class MemoryHost : public Host {
   }
   Hypervisor& hypervisor() override { return hypervisor_; }
   Guests& guests() override { throw HostError(HostError::Kind::unsupported, "memory", "there are no guests here"); }
-  Clock& clock() override { return clock_; }
+  MemoryClock& clock() override { return clock_; }
 
   bool changed(const std::string& part) const {
     return std::any_of(changes.begin(), changes.end(),

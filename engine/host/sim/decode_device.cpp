@@ -142,6 +142,7 @@ Device decode_device(const YamlNode& node, const std::string& path, Diagnostics&
   decode_numbers(mapping, device);
   decode_bars(mapping, device, diagnostics);
   mapping.boolean("persistence", device.persistence);
+  mapping.boolean("mig", device.mig);
   mapping.boolean("unbind_lock", device.unbind_lock);
   mapping.boolean("hangs", device.hangs);
   mapping.boolean("stuck", device.stuck);

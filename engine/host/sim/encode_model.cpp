@@ -50,6 +50,7 @@ Json encode_device(const Device& device) {
   put(out, "minor", device.minor, -1);
   put(out, "module_id", device.module_id, 0);
   put(out, "persistence", device.persistence);
+  put(out, "mig", device.mig);
   put(out, "unbind_lock", device.unbind_lock);
   put(out, "hangs", device.hangs);
   put(out, "stuck", device.stuck);

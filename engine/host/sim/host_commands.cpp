@@ -14,7 +14,8 @@ const std::map<std::string, std::string>& programs() {
   static const std::map<std::string, std::string> table = {
       {"systemctl", ""},          {"modprobe", ""},       {"uname", ""},
       {"which", ""},              {"dpkg-query", ""},     {"lsmod", ""},
-      {"modinfo", ""},            {"true", ""},           {"nvidia-smi", "nvidia-utils"},
+      {"modinfo", ""},            {"true", ""},           {"stat", ""},
+      {"nvidia-smi", "nvidia-utils"},
       {"fmpm", "nvidia-fabricmanager"},                   {"driverctl", "driverctl"},
       {"qemu-system-x86_64", "qemu-system-x86"},          {"qemu-img", "qemu-utils"},
       {"virsh", "libvirt-clients"}};
@@ -94,6 +95,18 @@ CommandResult run_modinfo(const Model& model, const std::vector<std::string>& ar
   return {0, fmt::format("filename:       /lib/modules/{}/kernel/{}.ko\nname:           {}\n", model.os.kernel, name, name), ""};
 }
 
+// stat -L -c "%a %U %G" FILE, of device files: as udev makes /dev/kvm, the others as root's own.
+CommandResult run_stat(const Model& model, const std::vector<std::string>& argv) {
+  const std::string path = argv.back();
+  if (argv.size() != 5 || argv[1] != "-L" || argv[2] != "-c" || argv[3] != "%a %U %G") {
+    return {1, "", "stat: the simulated host does not know these arguments\n"};
+  }
+  if (!device_file_exists(model, path)) {
+    return {1, "", fmt::format("stat: cannot statx '{}': No such file or directory\n", path)};
+  }
+  return {0, path == "/dev/kvm" ? "660 root kvm\n" : "600 root root\n", ""};
+}
+
 CommandResult run_version(const std::string& name) {
   if (name == "qemu-system-x86_64") return {0, "QEMU emulator version 8.2.2\n", ""};
   if (name == "virsh") return {0, "10.0.0\n", ""};
@@ -124,6 +137,7 @@ CommandResult run_host_command(Model& model, const Command& command, bool read_o
   if (name == "dpkg-query") return run_dpkg_query(model, command.argv);
   if (name == "lsmod") return run_lsmod(model);
   if (name == "modinfo") return run_modinfo(model, command.argv);
+  if (name == "stat") return run_stat(model, command.argv);
   if (command.argv.size() == 2 && command.argv[1] == "--version") return run_version(name);
   if (name == "true") return {};
   return {1, "", fmt::format("{}: the simulated host does not know these arguments\n", name)};

@@ -45,6 +45,7 @@ struct Device {
   int minor = -1;                 // N of /dev/nvidiaN
   int module_id = 0;              // Fabric Manager's physical id; 0: none
   bool persistence = false;       // nvidia's persistence mode
+  bool mig = false;               // cut into instances; the GPU remembers it
   bool unbind_lock = false;       // of the nvidia driver
   bool hangs = false;             // whatever its driver is asked to do never ends
   bool stuck = false;             // an unbind is hanging in the kernel, for ever

@@ -36,18 +36,20 @@ std::string field_of(const Device& device, std::size_t index, const std::string&
   if (field == "name" || field == "gpu_name") return device.model;
   if (field == "pci.bus_id" || field == "gpu_bus_id") return bus_id(device);
   if (field == "persistence_mode") return device.persistence ? "Enabled" : "Disabled";
-  if (field == "mig.mode.current" || field == "mig.mode.pending") return "Disabled";
+  if (field == "mig.mode.current" || field == "mig.mode.pending") {
+    return device.mig ? "Enabled" : "Disabled";
+  }
   if (field == "driver_version") return "580.126.20";
   return "[N/A]";
 }
 
 std::string details(const Device& device) {
   return fmt::format(
-      "\nGPU {}\n    Product Name                          : {}\n    Persistence Mode                      : {}\n"
-      "    MIG Mode\n        Current                           : Disabled\n        Pending                           : Disabled\n"
-      "    Minor Number                          : {}\n    Module ID                             : {}\n",
-      bus_id(device), device.model, device.persistence ? "Enabled" : "Disabled", device.minor,
-      device.module_id == 0 ? "N/A" : std::to_string(device.module_id));
+      "\nGPU {0}\n    Product Name                          : {1}\n    Persistence Mode                      : {2}\n"
+      "    MIG Mode\n        Current                           : {3}\n        Pending                           : {3}\n"
+      "    Minor Number                          : {4}\n    Module ID                             : {5}\n",
+      bus_id(device), device.model, device.persistence ? "Enabled" : "Disabled", device.mig ? "Enabled" : "Disabled",
+      device.minor, device.module_id == 0 ? "N/A" : std::to_string(device.module_id));
 }
 
 std::string query(const std::vector<std::pair<std::size_t, Device*>>& gpus, const std::string& fields, bool header) {

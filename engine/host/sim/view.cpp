@@ -80,6 +80,10 @@ Entries generated_disk(const Model& model, Entries entries, const std::string& d
   };
   add("/etc/os-release", [&model] { return os_release(model); });
   add("/etc/machine-id", [&model] { return model.machine_id + "\n"; });
+  // What udev and libvirt's package bring.
+  add("/etc/passwd", [] { return std::string("root:x:0:0:root:/root:/bin/bash\n"
+                                              "libvirt-qemu:x:64055:993:Libvirt Qemu:/var/lib/libvirt:/usr/sbin/nologin\n"); });
+  add("/etc/group", [] { return std::string("root:x:0:\nkvm:x:993:\n"); });
   add("/etc/hostname", [] { return std::string("simulated\n"); });
   if (model.fabric_manager.mode != "none") {
     add("/usr/share/nvidia/nvswitch/fabricmanager.cfg", [&model] { return fabric_manager_config(model); });

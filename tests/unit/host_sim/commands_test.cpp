@@ -107,6 +107,18 @@ TEST_CASE("Fabric Manager lists partitions by module id, and switches them one a
   CHECK_FALSE(host->query(argv({"fmpm", "-l"})).ok());
 }
 
+TEST_CASE("nvidia-smi shows a GPU in MIG mode, and stat who may use /dev/kvm") {
+  Bench bench;
+  bench.change("module_id: 8, default_driver: nvidia,", "module_id: 8, default_driver: nvidia, mig: true,");
+  auto host = bench.open();
+  CHECK_THAT(host->query(argv({"nvidia-smi", "-i", "0000:43:00.0", "-q"})).output,
+             contains("MIG Mode\n        Current                           : Enabled\n"));
+  CHECK_THAT(host->query(argv({"nvidia-smi", "-i", "0000:0a:00.0", "-q"})).output,
+             contains("MIG Mode\n        Current                           : Disabled\n"));
+  CHECK(host->query(argv({"stat", "-L", "-c", "%a %U %G", "/dev/kvm"})).output == "660 root kvm\n");
+  CHECK_FALSE(host->query(argv({"stat", "-L", "-c", "%a %U %G", "/dev/nothing"})).ok());
+}
+
 TEST_CASE("dpkg-query knows the packages") {
   Bench bench;
   auto host = bench.open();
