@@ -103,7 +103,8 @@ int run_status(Session& session) {
   for (const std::string& cluster : clusters) {
     const ClusterStatus status = read_status(session, cluster);
     items.push_back(to_json(status));
-    text += (text.empty() ? "" : "\n") + to_text(status);
+    if (!text.empty()) text += '\n';
+    text += to_text(status);
   }
   if (clusters.empty()) text = fmt::format("There is no cluster in {}.\n", session.state.path());
   if (session.console.json()) {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "cluster_common/stored_declaration.h"
 #include "gpu_operator.h"
@@ -100,9 +101,12 @@ void remove_release(Cluster& in, const Json& before, StepContext& context) {
   in.guest.remove(values_path);
   if (before.is_null()) return;
   std::vector<std::string> arguments = {"delete", "crd", "--ignore-not-found"};
-  const Json& kept = member_at(before, "/crds");
+  std::set<std::string> kept;
+  for (const Json& crd : member_at(before, "/crds")) {
+    if (crd.is_string()) kept.insert(crd.get<std::string>());
+  }
   for (const std::string& crd : present_crds(in.view)) {
-    if (std::find(kept.begin(), kept.end(), crd) == kept.end()) arguments.push_back(crd);
+    if (kept.count(crd) == 0) arguments.push_back(crd);
   }
   if (arguments.size() > 3) in.guest.run(kubectl(arguments), kubectl_limit);
   if (member_at(before, "/namespace").is_null()) {

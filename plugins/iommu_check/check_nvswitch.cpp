@@ -65,7 +65,7 @@ std::string choices(const std::vector<FabricPartition>& partitions, std::size_t 
     if (partition.modules.size() != size) continue;
     std::string gpus;
     for (const auto& [gpu, module] : modules) {
-      if (partition.modules.count(module) > 0) gpus += (gpus.empty() ? "" : " ") + gpu.to_string();
+      if (partition.modules.count(module) > 0) gpus += fmt::format("{}{}", gpus.empty() ? "" : " ", gpu.to_string());
     }
     text += fmt::format("{}{}", text.empty() ? "" : "; or ", gpus.empty() ? "modules " + listed(partition.modules) : gpus);
   }

@@ -49,7 +49,9 @@ std::string wanted_id(const Change& change) { return change.before.attributes.te
 
 bool was_active(const Json& captured, const std::string& id) {
   const Json& ids = member_at(captured, "/active_partitions");
-  return std::any_of(ids.begin(), ids.end(), [&](const Json& item) { return item == Json(id); });
+  return std::any_of(ids.begin(), ids.end(), [&](const Json& item) {
+    return item.is_string() && item.get_ref<const std::string&>() == id;
+  });
 }
 
 std::string who_overlaps(const FabricPartition& wanted, const std::vector<FabricPartition>& partitions) {

@@ -155,7 +155,8 @@ class FakeHypervisor : public Hypervisor {
     const auto mine = parse_domain(all_domains.at(name).xml).value().devices;
     for (const auto& [other, state] : all_domains) {
       if (other == name || state.power != PowerState::running) continue;
-      for (const Bdf& device : parse_domain(state.xml).value().devices) {
+      const DomainDefinition theirs = parse_domain(state.xml).value();
+      for (const Bdf& device : theirs.devices) {
         if (std::find(mine.begin(), mine.end(), device) == mine.end()) continue;
         all_domains.at(name).power = PowerState::off;
         throw HostError(HostError::Kind::busy, name, fmt::format("{} is in use by {}", device.to_string(), other));
@@ -223,7 +224,8 @@ class FakeHypervisor : public Hypervisor {
     for (const auto& [other, state] : all_domains) {
       const auto used = require_pool(pool).volumes.find(name);
       if (used == require_pool(pool).volumes.end() || state.power != PowerState::running) continue;
-      for (const DomainDisk& disk : parse_domain(state.xml).value().disks) {
+      const DomainDefinition definition = parse_domain(state.xml).value();
+      for (const DomainDisk& disk : definition.disks) {
         if (disk.path == used->second.path) throw HostError(HostError::Kind::busy, name, "volume in use by " + other);
       }
     }

@@ -95,10 +95,11 @@ DeviceFiles device_files(FileReader& files, const PciFunction& function, std::ve
 std::vector<std::string> names_below(FileReader& files, const std::string& device_class, const Bdf& function) {
   std::vector<std::string> names;
   const std::string directory = "/sys/class/" + device_class;
+  const std::string part = fmt::format("/{}/", function.to_string());
   for (const std::string& name : list_if_present(files, directory)) {
     try {
       const std::string target = files.read_link(directory + "/" + name);
-      if (target.find("/" + function.to_string() + "/") != std::string::npos) names.push_back(name);
+      if (target.find(part) != std::string::npos) names.push_back(name);
     } catch (const HostError& error) {
       if (error.kind() == HostError::Kind::timed_out) throw;  // anything else: unplugged in the meantime
     }
