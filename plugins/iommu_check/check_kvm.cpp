@@ -9,7 +9,7 @@
 namespace gpuplan::iommu_check {
 namespace {
 
-constexpr const char* name = "kvm-access";
+constexpr const char* kvm_check = "kvm-access";
 constexpr const char* device = "/dev/kvm";
 constexpr unsigned read_and_write = 6;
 
@@ -82,22 +82,22 @@ bool is_in_group(const HostSubject& subject, const std::string& user, const std:
 
 CheckResult check_kvm_access(const HostSubject& subject) {
   const auto access = read_access(subject.host);
-  if (!access) return subject.pass(name, "/dev/kvm is there; who may use it could not be read", device);
+  if (!access) return subject.pass(kvm_check, "/dev/kvm is there; who may use it could not be read", device);
   const std::string shown = fmt::format("/dev/kvm has mode {:04o}, owner {}, group {}", access->mode, access->owner,
                                         access->group);
-  if ((access->mode & read_and_write) == read_and_write) return subject.pass(name, shown, device);
+  if ((access->mode & read_and_write) == read_and_write) return subject.pass(kvm_check, shown, device);
   const std::string user = qemu_user(subject);
   if (user.empty()) {
-    return subject.result(name, CheckStatus::warn, shown + "; as whom QEMU runs is unknown", device,
+    return subject.result(kvm_check, CheckStatus::warn, shown + "; as whom QEMU runs is unknown", device,
                           "see that the user of QEMU may read and write it");
   }
   unsigned granted = access->mode;
   if (user == access->owner) granted = access->mode >> 6U;
   else if (is_in_group(subject, user, access->group)) granted = access->mode >> 3U;
   if (user == "root" || (granted & read_and_write) == read_and_write) {
-    return subject.pass(name, fmt::format("{}; QEMU runs as {}, which may use it", shown, user), device);
+    return subject.pass(kvm_check, fmt::format("{}; QEMU runs as {}, which may use it", shown, user), device);
   }
-  return subject.result(name, CheckStatus::fail, fmt::format("{}; QEMU runs as {}, which may not use it", shown, user),
+  return subject.result(kvm_check, CheckStatus::fail, fmt::format("{}; QEMU runs as {}, which may not use it", shown, user),
                         device, fmt::format("`usermod -aG {} {}`, or give it its usual mode: `chmod 0660 {}`",
                                             access->group, user, device));
 }

@@ -10,7 +10,7 @@
 namespace gpuplan::iommu_check {
 namespace {
 
-constexpr const char* name = "nvswitch";
+constexpr const char* nvswitch_check = "nvswitch";
 constexpr const char* shared_remedy =
     "set FABRIC_MODE=1 (shared NVSwitch) in /usr/share/nvidia/nvswitch/fabricmanager.cfg and run "
     "`systemctl restart nvidia-fabricmanager`";
@@ -77,7 +77,7 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
   const auto partitions = read_fabric_partitions(subject.host);
   const auto modules = read_modules(subject);
   if (partitions.empty()) {
-    return subject.result(name, CheckStatus::warn,
+    return subject.result(nvswitch_check, CheckStatus::warn,
                           switches + ", Fabric Manager in shared mode, but its partitions cannot be read", "fmpm -l",
                           "see that nvidia-fabricmanager runs and that `fmpm -l` lists partitions; a worker whose GPUs are "
                           "not exactly one of them, or whose partition is not active, gets CUDA error 802");
@@ -101,7 +101,7 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
     }
     const bool complete = wanted.size() == worker.gpu_indexes.size();
     if (wanted.empty() || !complete || find_partition(partitions, wanted) != nullptr) continue;
-    return subject.result(name, CheckStatus::fail,
+    return subject.result(nvswitch_check, CheckStatus::fail,
                           fmt::format("{} gets the GPU modules {}, and no Fabric Manager partition is exactly that",
                                       worker.name, listed(wanted)),
                           "fmpm -l, nvidia-smi -q", choices(partitions, wanted.size(), modules),
@@ -109,14 +109,14 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
   }
   const std::string model = switches + ", Fabric Manager in shared mode";
   if (!all_there) {
-    return subject.result(name, CheckStatus::warn,
+    return subject.result(nvswitch_check, CheckStatus::warn,
                           model + "; not compared with its partitions, because GPUs of the spec are not on this host",
                           "/sys/bus/pci/devices", "see the checks of the GPUs");
   }
   if (unknown.empty()) {
-    return subject.pass(name, model + "; the GPUs of each worker are one of its partitions", "fmpm -l, nvidia-smi -q");
+    return subject.pass(nvswitch_check, model + "; the GPUs of each worker are one of its partitions", "fmpm -l, nvidia-smi -q");
   }
-  return subject.result(name, CheckStatus::warn,
+  return subject.result(nvswitch_check, CheckStatus::warn,
                         fmt::format("{}; the module ids of {} cannot be read", model, unknown), "nvidia-smi -q",
                         "compare worker_gpu_assignment with `fmpm -l`, and activate the partitions with `fmpm -a` yourself, "
                         "or give the GPUs back to the nvidia driver first");
@@ -130,13 +130,13 @@ CheckResult check_nvswitch(const HostSubject& subject) {
     if (function.is_nvswitch()) ++count;
   }
   const bool shared = shares_fabric(subject.host.files());
-  if (count == 0 && !shared) return subject.pass(name, "no NVSwitches", "/sys/bus/pci/devices");
+  if (count == 0 && !shared) return subject.pass(nvswitch_check, "no NVSwitches", "/sys/bus/pci/devices");
   std::string switches = fmt::format("{} NVSwitches stay with the host", count);
   if (count == 1) switches = "1 NVSwitch stays with the host";
   if (count == 0) switches = "the NVSwitches, which PCI does not show here, stay with the host";
   for (const std::string& service : subject.spec.host.stop_services) {
     if (service != "nvidia-fabricmanager" && service != "nvidia-fabricmanager.service") continue;
-    return subject.result(name, CheckStatus::fail, "host.stop_services lists nvidia-fabricmanager", "",
+    return subject.result(nvswitch_check, CheckStatus::fail, "host.stop_services lists nvidia-fabricmanager", "",
                           "take it out: without Fabric Manager no VM has NVLink, and gpuplan never stops it",
                           "host.stop_services");
   }
@@ -145,10 +145,10 @@ CheckResult check_nvswitch(const HostSubject& subject) {
                                        [](const WorkerSpec& worker) { return worker.gpu_indexes.size() <= 1; });
   const std::string found = switches + ", Fabric Manager is not in shared mode";
   if (only_single) {
-    return subject.result(name, CheckStatus::warn, found + "; VMs with one GPU work, without NVLink", fabric_config_path,
+    return subject.result(nvswitch_check, CheckStatus::warn, found + "; VMs with one GPU work, without NVLink", fabric_config_path,
                           shared_remedy);
   }
-  return subject.result(name, CheckStatus::fail, found + "; VMs with several GPUs would get CUDA error 802", fabric_config_path,
+  return subject.result(nvswitch_check, CheckStatus::fail, found + "; VMs with several GPUs would get CUDA error 802", fabric_config_path,
                         std::string(shared_remedy) + ", or give each worker one GPU");
 }
 

@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <fstream>
 #include <sstream>
 
@@ -44,7 +43,6 @@ MeasuredRun measured_run(const std::vector<std::string>& words, const std::strin
   const std::string err_path = scratch + "/stderr";
 
   MeasuredRun run;
-  const auto start = std::chrono::steady_clock::now();
   const pid_t child = fork();
   if (child == 0) {
     redirect("/dev/null", O_RDONLY, STDIN_FILENO);
@@ -60,7 +58,10 @@ MeasuredRun measured_run(const std::vector<std::string>& words, const std::strin
     run.exit_code = -1;
     return run;
   }
-  run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  run.seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime);
   run.peak_mebibytes = static_cast<double>(usage.ru_maxrss) / 1024;  // Linux counts it in KiB
   run.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   run.out = read_file(out_path);

@@ -6,7 +6,7 @@
 
 struct MeasuredRun {
   int exit_code = 0;          // 128+N if it was killed by signal N, -1 if it could not be started
-  double seconds = 0;         // wall time from fork to exit
+  double seconds = 0;         // of processor time, which does not depend on what else the machine does
   double peak_mebibytes = 0;  // resident memory; at least that of the test itself, which the child starts as
   std::string out;
   std::string err;

@@ -18,7 +18,8 @@ namespace {
 const std::string corpus = std::string(GPUPLAN_SOURCE_DIR) + "/tests/corpus/spec";
 const std::string generated_answers = std::string(GPUPLAN_SOURCE_DIR) + "/tests/corpus/spec-generated";
 
-// The promise is one second and 200 MiB for what is installed, a Release build. A Debug build is given five
+// The promise is one second and 200 MiB for what is installed, a Release build, on a machine with nothing else to do;
+// so processor time is measured. A Debug build is given five
 // times as long; sanitizers twenty times, and as much memory as their shadows take.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr double most_seconds = 20;

@@ -47,7 +47,7 @@ std::string start_error(Host& host) {
   return error_of([&] { host.hypervisor().start_domain("gpu-worker-1"); }).what();
 }
 
-Command argv(std::vector<std::string> words) { return {std::move(words), {}, limit}; }
+Command command_of(std::vector<std::string> words) { return {std::move(words), {}, limit}; }
 
 const GuestTarget guest{"gpu-worker-1", "192.168.130.21", "root", 22};
 
@@ -340,18 +340,18 @@ TEST_CASE("CUDA starts in a guest only while exactly its GPUs are an active part
   host->hypervisor().define_domain(render_domain(worker({*parse_bdf(gpu), *parse_bdf(second)})));
   host->hypervisor().start_domain("gpu-worker-1");
   host->clock().sleep_for(std::chrono::seconds(60));
-  const auto cuda = [&] { return host->guests().query(guest, argv({"deviceQuery"})).output; };
+  const auto cuda = [&] { return host->guests().query(guest, command_of({"deviceQuery"})).output; };
   const std::string error_802 = "cudaGetDeviceCount returned 802\n-> system not yet initialized\nResult = FAIL\n";
-  CHECK(host->guests().query(guest, argv({"nvidia-smi", "-L"})).output == "GPU 0: NVIDIA\nGPU 1: NVIDIA\n");
+  CHECK(host->guests().query(guest, command_of({"nvidia-smi", "-L"})).output == "GPU 0: NVIDIA\nGPU 1: NVIDIA\n");
   CHECK(cuda() == error_802);
-  REQUIRE(host->run(argv({"fmpm", "-a", "2"})).ok());  // four GPUs, these two among them
+  REQUIRE(host->run(command_of({"fmpm", "-a", "2"})).ok());  // four GPUs, these two among them
   CHECK(cuda() == error_802);
-  REQUIRE(host->run(argv({"fmpm", "-d", "2"})).ok());
-  REQUIRE(host->run(argv({"fmpm", "-a", "5"})).ok());
+  REQUIRE(host->run(command_of({"fmpm", "-d", "2"})).ok());
+  REQUIRE(host->run(command_of({"fmpm", "-a", "5"})).ok());
   CHECK(cuda() == "Detected 2 CUDA Capable device(s)\nResult = PASS\n");
   host.reset();
   host = bench.open();  // an active partition outlives the program that activated it
   CHECK(cuda() == "Detected 2 CUDA Capable device(s)\nResult = PASS\n");
-  REQUIRE(host->run(argv({"fmpm", "-d", "5"})).ok());
+  REQUIRE(host->run(command_of({"fmpm", "-d", "5"})).ok());
   CHECK(cuda() == error_802);
 }
