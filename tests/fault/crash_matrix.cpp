@@ -149,7 +149,7 @@ TEST_CASE("killed at every mutating host call and journal write, rollback restor
             << " kills; recoveries tried: " << matrix.recoveries() << "; failed: " << matrix.failures().size() << "\n";
   // A matrix without points would prove nothing: one bind of a GPU alone takes several calls.
   CHECK(matrix.points("call kill") > 50);
-  CHECK(matrix.points("journal kill") > 50);
+  CHECK(matrix.points("journal kill") > 30);
   CHECK(matrix.points("call fail") == matrix.points("call kill"));
   for (const Failure& failure : matrix.failures()) {
     UNSCOPED_INFO(failure.point << ": " << failure.what);
