@@ -16,10 +16,12 @@ std::string replaced(std::string text, const std::string& what, const std::strin
   return text.replace(at, what.size(), with);
 }
 
+std::string spec_text() { return cli::read_file(std::string(GPUPLAN_SOURCE_DIR) + "/" + cli::h100_spec); }
+
 // A place with the 8-GPU spec as a file of its own, and a plan of it.
 struct Planned {
   cli::Place place;
-  std::string spec = place.write("h100.yaml", cli::read_file(cli::h100_spec));
+  std::string spec = place.write("h100.yaml", spec_text());
   std::string plan = place.write("today.plan", "");
 
   explicit Planned(std::vector<std::string> more = {}) {
@@ -49,7 +51,7 @@ TEST_CASE("a saved plan is carried out once") {
 TEST_CASE("a saved plan is refused when what it stands on has changed") {
   Planned planned;
   SECTION("the spec") {
-    planned.place.write("h100.yaml", replaced(cli::read_file(cli::h100_spec), "memory: 204800", "memory: 102400"));
+    planned.place.write("h100.yaml", replaced(spec_text(), "memory: 204800", "memory: 102400"));
     const cli::Result result = planned.apply();
     CHECK(result.exit_code == 5);
     CHECK_THAT(result.err, contains("h100.yaml was changed"));
