@@ -15,18 +15,6 @@ constexpr const char* shared_remedy =
     "set FABRIC_MODE=1 (shared NVSwitch) in /usr/share/nvidia/nvswitch/fabricmanager.cfg and run "
     "`systemctl restart nvidia-fabricmanager`";
 
-std::string query_output(HostReader& host, std::vector<std::string> argv) {
-  Command command;
-  command.argv = std::move(argv);
-  try {
-    const CommandResult result = host.query(command);
-    return result.ok() ? result.output : "";
-  } catch (const HostError& error) {
-    if (error.kind() == HostError::Kind::timed_out) throw;
-    return {};
-  }
-}
-
 // From `nvidia-smi -q`: "GPU 00000000:0A:00.0" and below it "Module ID : 5". GPUs that are not on the
 // nvidia driver are not in it.
 std::map<Bdf, std::int64_t> read_modules_on_nvidia(HostReader& host) {

@@ -12,7 +12,16 @@
 namespace gpuplan {
 namespace {
 
-std::string output_of(HostReader& host, std::vector<std::string> argv) {
+std::optional<std::int64_t> parse_module(const std::string& text) {
+  std::int64_t module = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), module);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return module;
+}
+
+}  // namespace
+
+std::string query_output(HostReader& host, std::vector<std::string> argv) {
   Command command;
   command.argv = std::move(argv);
   try {
@@ -24,15 +33,6 @@ std::string output_of(HostReader& host, std::vector<std::string> argv) {
   }
 }
 
-std::optional<std::int64_t> parse_module(const std::string& text) {
-  std::int64_t module = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), module);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return module;
-}
-
-}  // namespace
-
 bool shares_fabric(FileReader& files) {
   std::istringstream lines(read_trimmed(files, fabric_config_path).value_or(""));
   for (std::string line; std::getline(lines, line);) {
@@ -42,7 +42,7 @@ bool shares_fabric(FileReader& files) {
 }
 
 std::vector<FabricPartition> read_fabric_partitions(HostReader& host) {
-  const std::string text = output_of(host, {"fmpm", "-l"});
+  const std::string text = query_output(host, {"fmpm", "-l"});
   if (text.empty()) return {};
   try {
     std::vector<FabricPartition> partitions;
@@ -61,7 +61,7 @@ std::vector<FabricPartition> read_fabric_partitions(HostReader& host) {
 }
 
 std::string describe_by_nvidia_smi(HostReader& host, const Bdf& gpu) {
-  return output_of(host, {"nvidia-smi", "-i", gpu.to_string(), "-q"});
+  return query_output(host, {"nvidia-smi", "-i", gpu.to_string(), "-q"});
 }
 
 std::optional<std::int64_t> read_gpu_module(HostReader& host, const Bdf& gpu) {
