@@ -1,8 +1,6 @@
 #include <fmt/format.h>
 
-#include <charconv>
-#include <sstream>
-
+#include "host/routes.h"
 #include "host/xml/domain_xml.h"
 #include "host_subject.h"
 #include "spec/network_range.h"
@@ -10,46 +8,11 @@
 namespace gpuplan::iommu_check {
 namespace {
 
-struct HostRoute {
-  std::string interface;
-  Ipv4Range range;
-};
-
-// Eight hexadecimal digits of an address in memory order, as a number in host order.
-std::optional<std::uint32_t> parse_route_word(const std::string& text) {
-  std::uint32_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
-  if (error != std::errc() || end != text.data() + text.size() || text.size() != 8) return std::nullopt;
-  return (value >> 24U) | ((value >> 8U) & 0xFF00U) | ((value << 8U) & 0xFF0000U) | (value << 24U);
-}
-
-// All routes but the default one. Source: /proc/net/route, Linux net/ipv4/fib_trie.c.
-std::vector<HostRoute> read_routes(const std::string& text) {
-  std::vector<HostRoute> routes;
-  std::istringstream lines(text);
-  std::string line;
-  std::getline(lines, line);  // the heading
-  while (std::getline(lines, line)) {
-    std::istringstream columns(line);
-    std::string interface, destination, gateway, flags, count, use, metric, mask;
-    columns >> interface >> destination >> gateway >> flags >> count >> use >> metric >> mask;
-    const auto base = parse_route_word(destination);
-    const auto bits = parse_route_word(mask);
-    if (!base || !bits || *bits == 0) continue;
-    int prefix = 0;
-    while (prefix < 32 && (*bits & (0x80000000U >> static_cast<unsigned>(prefix))) != 0) ++prefix;
-    routes.push_back({interface, {*base & *bits, prefix}});
-  }
-  return routes;
-}
-
 std::optional<Ipv4Range> range_of(const NetworkDefinition& network) {
   const auto address = parse_ipv4(network.address);
   const auto mask = parse_ipv4(network.netmask);
   if (!address || !mask) return std::nullopt;
-  int prefix = 0;
-  while (prefix < 32 && (*mask & (0x80000000U >> static_cast<unsigned>(prefix))) != 0) ++prefix;
-  return Ipv4Range{*address & *mask, prefix};
+  return Ipv4Range{*address & *mask, prefix_of_netmask(*mask)};
 }
 
 // The name of the bridge in a network document; empty if it does not say.
@@ -99,7 +62,8 @@ CheckResult check_network(const HostSubject& subject) {
   } catch (const HostError& error) {
     if (error.kind() == HostError::Kind::timed_out) throw;  // otherwise the check libvirt says it
   }
-  for (const HostRoute& route : read_routes(subject.read("/proc/net/route"))) {
+  for (const HostRoute& route : parse_routes(subject.read("/proc/net/route"))) {
+    if (route.range.prefix == 0) continue;  // the default route
     const bool same = route.range.base == range->base && route.range.prefix == range->prefix;
     if (own_is_active && (same || route.interface == own_bridge)) continue;
     if (route.range.overlaps(*range)) {

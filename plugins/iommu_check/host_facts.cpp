@@ -54,45 +54,6 @@ std::vector<DeclaredVm> HostSubject::vms() const {
 
 std::string HostSubject::read(const std::string& path) const { return read_trimmed(host.files(), path).value_or(""); }
 
-CpuFacts read_cpu(FileReader& files) {
-  CpuFacts facts;
-  std::istringstream lines(read_trimmed(files, "/proc/cpuinfo").value_or(""));
-  for (std::string line; std::getline(lines, line) && !line.empty();) {
-    const std::string value = line.substr(std::min(line.size(), line.find(':') + 1));
-    if (line.rfind("vendor_id", 0) == 0) {
-      facts.is_intel = has_word(value, "GenuineIntel");
-      facts.is_amd = has_word(value, "AuthenticAMD");
-    } else if (line.rfind("flags", 0) == 0) {
-      facts.has_virtualization = has_word(value, "vmx") || has_word(value, "svm");
-      facts.is_guest = has_word(value, "hypervisor");
-    }
-  }
-  return facts;
-}
-
-std::string read_iommu_table(FileReader& files) {
-  if (files.kind("/sys/firmware/acpi/tables/DMAR") != FileKind::none) return "intel";
-  if (files.kind("/sys/firmware/acpi/tables/IVRS") != FileKind::none) return "amd";
-  return "none";
-}
-
-std::size_t count_iommu_groups(FileReader& files) {
-  try {
-    return files.list("/sys/kernel/iommu_groups").size();
-  } catch (const HostError& error) {
-    if (error.kind() == HostError::Kind::timed_out) throw;
-    return 0;
-  }
-}
-
-bool has_interrupt_remapping(FileReader& files) {
-  std::istringstream words(read_trimmed(files, "/proc/interrupts").value_or(""));
-  for (std::string word; words >> word;) {
-    if (word.rfind("IR-", 0) == 0) return true;
-  }
-  return false;
-}
-
 PackageFamily read_package_family(FileReader& files) {
   const std::string text = read_trimmed(files, "/etc/os-release").value_or("");
   const std::string names = assigned(text, "ID") + " " + assigned(text, "ID_LIKE");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/pci/pci.h"
+#include "host/pci/platform.h"
 #include "plugin/plugin.h"
 
 namespace gpuplan::iommu_check {
@@ -32,21 +33,6 @@ struct HostSubject {
   std::vector<DeclaredVm> vms() const;  // control plane first
   std::string read(const std::string& path) const;  // empty if it cannot be read
 };
-
-// What a processor says of itself in /proc/cpuinfo; the first one speaks for all.
-struct CpuFacts {
-  bool is_intel = false;
-  bool is_amd = false;
-  bool has_virtualization = false;  // vmx or svm
-  bool is_guest = false;            // runs under a hypervisor
-};
-CpuFacts read_cpu(FileReader& files);
-
-// "intel", "amd" or "none": by the table with which the firmware announces an IOMMU.
-std::string read_iommu_table(FileReader& files);
-std::size_t count_iommu_groups(FileReader& files);
-// True if interrupts are remapped: their chips' names begin with "IR-".
-bool has_interrupt_remapping(FileReader& files);
 
 // How packages are installed here, from /etc/os-release.
 enum class PackageFamily { apt, dnf, zypper, unknown };

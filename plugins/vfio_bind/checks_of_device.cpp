@@ -34,21 +34,6 @@ std::vector<MemoryClaim> framebuffers(const std::string& iomem) {
   return claims;
 }
 
-// "Enabled", "Disabled", "N/A" from the section "MIG Mode" of `nvidia-smi -q`; empty if it has none.
-std::string current_mig_mode(const std::string& description) {
-  std::istringstream lines(description);
-  bool in_section = false;
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t colon = line.find(':');
-    const bool is_heading = colon == std::string::npos;
-    if (is_heading) in_section = line.find("MIG Mode") != std::string::npos;
-    if (is_heading || !in_section || line.find("Current") >= colon) continue;
-    const std::size_t begin = line.find_first_not_of(' ', colon + 1);
-    return begin == std::string::npos ? "" : line.substr(begin, line.find_last_not_of(" \r") - begin + 1);
-  }
-  return {};
-}
-
 }  // namespace
 
 CheckResult check_class(const GpuSubject& subject) {

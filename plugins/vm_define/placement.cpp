@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace gpuplan::vm_define {
 namespace {
@@ -15,24 +14,6 @@ std::int64_t next_power_of_two(std::int64_t value) {
   std::int64_t power = 1;
   while (power < value) power *= 2;
   return power;
-}
-
-std::optional<int> cpu_address_bits(const std::string& cpuinfo) {
-  const std::size_t line = cpuinfo.find("address sizes");
-  const std::size_t colon = line == std::string::npos ? line : cpuinfo.find(": ", line);
-  if (colon == std::string::npos) return std::nullopt;
-  int bits = 0;
-  std::from_chars(cpuinfo.data() + colon + 2, cpuinfo.data() + cpuinfo.size(), bits);
-  return bits > 0 ? std::optional<int>(bits) : std::nullopt;
-}
-
-// Bits 21:16 of the capability register hold the width minus one.
-std::optional<int> intel_iommu_bits(const std::string& register_text) {
-  std::uint64_t value = 0;
-  const auto [end, error] =
-      std::from_chars(register_text.data(), register_text.data() + register_text.size(), value, 16);
-  if (error != std::errc{} || end == register_text.data()) return std::nullopt;
-  return static_cast<int>((value >> 16U) & 0x3fU) + 1;
 }
 
 }  // namespace
@@ -71,24 +52,6 @@ int address_bits_needed(std::int64_t memory_mib, std::int64_t window_mib) {
   int bits = 20;
   while ((1LL << (bits - 20)) < window_begin + window_mib) ++bits;
   return bits;
-}
-
-std::optional<int> AddressWidth::usable() const {
-  if (cpu && iommu) return std::min(*cpu, *iommu);
-  return cpu ? cpu : iommu;
-}
-
-AddressWidth read_address_width(FileReader& files) {
-  AddressWidth width;
-  if (const auto cpuinfo = read_trimmed(files, "/proc/cpuinfo")) width.cpu = cpu_address_bits(*cpuinfo);
-  const std::string units = "/sys/class/iommu";
-  if (files.kind(units) == FileKind::none) return width;
-  for (const std::string& unit : files.list(units)) {
-    const auto text = read_trimmed(files, units + "/" + unit + "/intel-iommu/cap");
-    const auto bits = text ? intel_iommu_bits(*text) : std::nullopt;
-    if (bits) width.iommu = width.iommu ? std::min(*width.iommu, *bits) : *bits;
-  }
-  return width;
 }
 
 std::optional<int> common_node(const std::vector<PciFunction>& functions) {

@@ -8,6 +8,7 @@
 
 #include "declaration.h"
 #include "host/pci/pci.h"
+#include "host/pci/platform.h"
 
 namespace gpuplan::vm_define {
 
@@ -19,14 +20,6 @@ std::vector<PciFunction> functions_of(FileReader& files, const std::vector<std::
 std::int64_t mmio64_window_mib(const std::vector<PciFunction>& functions);
 // The fewest address bits with which the window fits above the guest's memory.
 int address_bits_needed(std::int64_t memory_mib, std::int64_t window_mib);
-
-// Physical address bits; nothing where the host does not say.
-struct AddressWidth {
-  std::optional<int> cpu;    // "address sizes" in /proc/cpuinfo
-  std::optional<int> iommu;  // the smallest of /sys/class/iommu/*/intel-iommu/cap (VT-d specification, MGAW)
-  std::optional<int> usable() const;
-};
-AddressWidth read_address_width(FileReader& files);
 
 // The NUMA node that all of these share; nothing if they do not, or if it is unknown.
 std::optional<int> common_node(const std::vector<PciFunction>& functions);

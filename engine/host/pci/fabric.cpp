@@ -64,6 +64,20 @@ std::string describe_by_nvidia_smi(HostReader& host, const Bdf& gpu) {
   return query_output(host, {"nvidia-smi", "-i", gpu.to_string(), "-q"});
 }
 
+std::string current_mig_mode(const std::string& description) {
+  std::istringstream lines(description);
+  bool in_section = false;
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t colon = line.find(':');
+    const bool is_heading = colon == std::string::npos;
+    if (is_heading) in_section = line.find("MIG Mode") != std::string::npos;
+    if (is_heading || !in_section || line.find("Current") >= colon) continue;
+    const std::size_t begin = line.find_first_not_of(' ', colon + 1);
+    return begin == std::string::npos ? "" : line.substr(begin, line.find_last_not_of(" \r") - begin + 1);
+  }
+  return {};
+}
+
 std::optional<std::int64_t> read_gpu_module(HostReader& host, const Bdf& gpu) {
   const auto written = read_trimmed(host.files(), fmt::format("{}/{}", gpu_modules_path, gpu.to_string()));
   if (written) return parse_module(*written);

@@ -43,5 +43,7 @@ const FabricPartition* find_partition(const std::vector<FabricPartition>& partit
 std::string query_output(HostReader& host, std::vector<std::string> argv);
 // What `nvidia-smi -i GPU -q` says; empty if it does not answer. Throws HostError::timed_out.
 std::string describe_by_nvidia_smi(HostReader& host, const Bdf& gpu);
+// "Enabled", "Disabled", "N/A" from the section "MIG Mode" of that text; empty if it has none.
+std::string current_mig_mode(const std::string& description);
 
 }  // namespace gpuplan
