@@ -119,6 +119,10 @@ Device decode_device(const YamlNode& node, const std::string& path, Diagnostics&
   }
   converted(mapping, "address", "a PCI address such as 0000:0a:00.0", parse_bdf, device.address, diagnostics);
   converted(mapping, "id", "VENDOR:DEVICE such as 10de:2330", read_pci_id, device.id, diagnostics);
+  if (mapping.node("behind") != nullptr) {
+    device.behind.emplace();
+    converted(mapping, "behind", "the PCI address of a bridge such as 0000:00:01.0", parse_bdf, *device.behind, diagnostics);
+  }
   device.subsystem = device.id;
   converted(mapping, "subsystem", "VENDOR:DEVICE such as 10de:16c1", read_pci_id, device.subsystem, diagnostics);
   converted(mapping, "class", "a class code such as 0x030200",

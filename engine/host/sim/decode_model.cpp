@@ -201,6 +201,21 @@ void decode_guests(MappingDecoder& document, Model& model, Diagnostics& diagnost
   document.string("image_sha256", model.image_sha256);
 }
 
+// What the hardware cannot be: a device behind what is no bridge, or behind a bus with a higher number.
+void check_bridges(const Model& model, Diagnostics& diagnostics, const YamlNode& document) {
+  for (const Device& device : model.devices) {
+    if (!device.behind) continue;
+    const Device* bridge = model.device(*device.behind);
+    const bool above = bridge != nullptr && bridge->is_bridge() && bridge->address.domain == device.address.domain &&
+                       bridge->address.bus < device.address.bus;
+    if (above) continue;
+    diagnostics.error(document.find("pci")->where(),
+                      fmt::format("pci: {} is behind {}, which is no bridge of a bus with a lower number",
+                                  device.address.to_string(), device.behind->to_string()),
+                      "name a function of class 0x06 on a lower bus, or leave `behind` away");
+  }
+}
+
 // What the hardware cannot be: a device bound to a driver that is not there.
 void check_drivers(const Model& model, Diagnostics& diagnostics, const YamlNode& document) {
   for (const Device& device : model.devices) {
@@ -239,6 +254,7 @@ std::optional<Model> decode_model(const YamlNode& document, Diagnostics& diagnos
   decode_guests(mapping, model, diagnostics);
   mapping.finish();
   if (diagnostics.error_count() == errors_before) check_drivers(model, diagnostics, document);
+  if (diagnostics.error_count() == errors_before) check_bridges(model, diagnostics, document);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   return model;
 }

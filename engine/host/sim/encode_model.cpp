@@ -31,6 +31,7 @@ Json encode_device(const Device& device) {
   Json out = Json::object();
   out["address"] = device.address.to_string();
   out["id"] = device.id.to_string();
+  if (device.behind) out["behind"] = device.behind->to_string();
   if (device.subsystem != device.id) out["subsystem"] = device.subsystem.to_string();
   out["class"] = format_class(device.class_code);
   if (device.revision != 0) out["revision"] = fmt::format("0x{:02x}", device.revision);

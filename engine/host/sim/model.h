@@ -25,6 +25,7 @@ struct Bar {
 // One PCI function.
 struct Device {
   Bdf address;
+  std::optional<Bdf> behind;      // the bridge above it; nothing: it hangs on a host bridge of its own bus
   PciId id;
   PciId subsystem;
   std::uint32_t class_code = 0;

@@ -63,6 +63,27 @@ std::string local_cpus(const Model& model, const Device& device) {
   return all;
 }
 
+const Device* bridge_above(const Model& model, const Device& device) {
+  return device.behind ? model.device(*device.behind) : nullptr;
+}
+
+// Where a function stands below /sys/devices, without itself: "pci0000:00/0000:00:01.1".
+std::string devices_root(const Model& model, const Device& device) {
+  if (const Device* bridge = bridge_above(model, device)) {
+    return devices_root(model, *bridge) + "/" + bridge->address.to_string();
+  }
+  return fmt::format("pci{:04x}:{:02x}", device.address.domain, device.address.bus);
+}
+
+// The way up from a function's directory to /sys: a link in it begins so.
+std::string up_to_sys(const Model& model, const Device& device) {
+  std::string up = "../../../";
+  for (const Device* bridge = bridge_above(model, device); bridge != nullptr; bridge = bridge_above(model, *bridge)) {
+    up += "../";
+  }
+  return up;
+}
+
 Entries empty_directories(const std::vector<std::string>& names) {
   Entries entries;
   for (const std::string& name : names) entries.emplace_back(name, Node::directory([] { return Entries(); }));
@@ -85,11 +106,12 @@ void add_driver_entries(const Model& model, const Device& device, const std::str
   out.emplace_back("driver_override", Node::file(override_text + "\n").writable(Attribute::driver_override, bdf));
   out.back().second.device_hangs = hangs;
   if (!device.driver.empty()) {
-    out.emplace_back("driver", Node::link("../../../bus/pci/drivers/" + device.driver));
+    out.emplace_back("driver", Node::link(up_to_sys(model, device) + "bus/pci/drivers/" + device.driver));
     out.back().second.device_hangs = hangs;
   }
   if (device.iommu_group && model.iommu.enabled) {
-    out.emplace_back("iommu_group", Node::link(fmt::format("../../../kernel/iommu_groups/{}", *device.iommu_group)));
+    const std::string group = fmt::format("kernel/iommu_groups/{}", *device.iommu_group);
+    out.emplace_back("iommu_group", Node::link(up_to_sys(model, device) + group));
   }
 }
 
@@ -139,20 +161,19 @@ Entries device_entries(const Model& model, const Device& device) {
                                      })));
   }
   add_driver_entries(model, device, bdf, out);
+  for (const Device& below : model.devices) {
+    if (below.behind != device.address) continue;
+    out.emplace_back(below.address.to_string(),
+                     Node::directory([&model, &below] { return device_entries(model, below); }));
+  }
   return out;
 }
-
-std::string devices_root(const Device& device) {
-  return fmt::format("pci{:04x}:{:02x}", device.address.domain, device.address.bus);
-}
-
-Entries sys_devices(const Model& model);
 
 Entries bus_devices(const Model& model) {
   Entries out;
   for (const Device& device : model.devices) {
     const std::string bdf = device.address.to_string();
-    out.emplace_back(bdf, Node::link("../../../devices/" + devices_root(device) + "/" + bdf));
+    out.emplace_back(bdf, Node::link("../../../devices/" + devices_root(model, device) + "/" + bdf));
   }
   return out;
 }
@@ -169,7 +190,7 @@ Entries driver_entries(const Model& model, const std::string& driver) {
   for (const Device& device : model.devices) {
     if (device.driver != driver) continue;
     const std::string bdf = device.address.to_string();
-    out.emplace_back(bdf, Node::link("../../../../devices/" + devices_root(device) + "/" + bdf));
+    out.emplace_back(bdf, Node::link("../../../../devices/" + devices_root(model, device) + "/" + bdf));
   }
   if (!driver.empty()) out.emplace_back("module", Node::link("../../../../module/" + module_of_driver(driver)));
   return out;
@@ -201,7 +222,7 @@ Entries iommu_groups(const Model& model) {
       Entries links;
       for (const Device* member : group_members(model, group)) {
         const std::string bdf = member->address.to_string();
-        links.emplace_back(bdf, Node::link("../../../../devices/" + devices_root(*member) + "/" + bdf));
+        links.emplace_back(bdf, Node::link("../../../../devices/" + devices_root(model, *member) + "/" + bdf));
       }
       return links;
     };
@@ -258,7 +279,7 @@ Entries network_interfaces(const Model& model) {
     if (device.driver.empty() || device.driver == "vfio-pci") continue;
     for (const std::string& name : device.net) {
       const std::string target =
-          fmt::format("../../devices/{}/{}/net/{}", devices_root(device), device.address.to_string(), name);
+          fmt::format("../../devices/{}/{}/net/{}", devices_root(model, device), device.address.to_string(), name);
       out.emplace_back(name, Node::link(target));
     }
   }
@@ -276,7 +297,7 @@ Entries block_class(const Model& model) {
     const bool is_usb = device.class_code >> 8U == 0x0c03;
     const char* const between = is_usb ? "/usb1/1-1/1-1:1.0/host0/target0:0:0/0:0:0:0" : "";
     for (const std::string& name : device.block) {
-      out.emplace_back(name, Node::link(fmt::format("../../devices/{}/{}{}/block/{}", devices_root(device),
+      out.emplace_back(name, Node::link(fmt::format("../../devices/{}/{}{}/block/{}", devices_root(model, device),
                                                     device.address.to_string(), between, name)));
     }
   }
@@ -295,7 +316,7 @@ Entries block_entries(const Model& model) {
   Entries out;
   for (const Device& device : model.devices) {
     if (device.driver.empty() || device.driver == "vfio-pci") continue;
-    const std::string target = "../../devices/" + devices_root(device) + "/" + device.address.to_string();
+    const std::string target = "../../devices/" + devices_root(model, device) + "/" + device.address.to_string();
     for (const std::string& name : device.block) {
       out.emplace_back(name, Node::directory([target] {
                          Entries disk;
@@ -330,58 +351,16 @@ Entries modules(const Model& model) {
   return out;
 }
 
-Entries hugepage_entries(const Model& model, std::size_t number) {
-  const NumaNode& node = model.numa[number];
-  Entries out;
-  for (const bool gigantic : {false, true}) {
-    const std::int64_t reserved = gigantic ? node.hugepages_1g : node.hugepages_2m;
-    const std::int64_t free = free_hugepages(model, number, gigantic);
-    const Attribute attribute = gigantic ? Attribute::hugepages_1g : Attribute::hugepages_2m;
-    out.emplace_back(gigantic ? "hugepages-1048576kB" : "hugepages-2048kB", Node::directory([=] {
-                       Entries sizes;
-                       sizes.emplace_back("nr_hugepages", Node::file(fmt::format("{}\n", reserved))
-                                                              .writable(attribute, std::to_string(number)));
-                       sizes.emplace_back("free_hugepages", Node::file(fmt::format("{}\n", free)));
-                       sizes.emplace_back("surplus_hugepages", Node::file("0\n"));
-                       return sizes;
-                     }));
-  }
-  return out;
-}
-
-Entries numa_entries(const Model& model) {
-  Entries out;
-  for (std::size_t number = 0; number < model.numa.size(); ++number) {
-    out.emplace_back(fmt::format("node{}", number), Node::directory([&model, number] {
-                       const NumaNode& node = model.numa[number];
-                       const auto nodes = static_cast<std::int64_t>(model.numa.size());
-                       const std::int64_t free = std::min(node.memory_mib, free_memory_mib(model) / nodes);
-                       Entries inner;
-                       inner.emplace_back("cpulist", Node::file(node.cpus + "\n"));
-                       inner.emplace_back("meminfo", Node::file(fmt::format("Node {0} MemTotal:       {1} kB\n"
-                                                                            "Node {0} MemFree:        {2} kB\n",
-                                                                            number, node.memory_mib * 1024, free * 1024)));
-                       inner.emplace_back("hugepages",
-                                          Node::directory([&model, number] { return hugepage_entries(model, number); }));
-                       return inner;
-                     }));
-  }
-  if (!model.numa.empty()) {
-    const std::size_t last = model.numa.size() - 1;
-    out.emplace_back("online", Node::file(last == 0 ? "0\n" : fmt::format("0-{}\n", last)));
-  }
-  return out;
-}
-
 Entries sys_devices(const Model& model) {
   Entries out;
   for (const Device& device : model.devices) {
-    const std::string top = devices_root(device);
+    if (device.behind) continue;  // it stands below its bridge
+    const std::string top = devices_root(model, device);
     if (std::any_of(out.begin(), out.end(), [&](const auto& entry) { return entry.first == top; })) continue;
     out.emplace_back(top, Node::directory([&model, top] {
                        Entries functions;
                        for (const Device& each : model.devices) {
-                         if (devices_root(each) != top) continue;
+                         if (each.behind || devices_root(model, each) != top) continue;
                          functions.emplace_back(each.address.to_string(),
                                                 Node::directory([&model, &each] { return device_entries(model, each); }));
                        }

@@ -56,10 +56,12 @@ Node root(const Model& model);
 // `follow` is set. A node of kind none if there is nothing.
 Node look_up(const Model& model, const std::string& path, bool follow);
 
-// The two halves of the generated tree.
+// The parts of the generated tree.
 Entries sys_entries(const Model& model);
 Entries proc_entries(const Model& model);
 Entries dev_entries(const Model& model);
+// /sys/devices/system/node, a part of the first.
+Entries numa_entries(const Model& model);
 
 // "0-3,8" as numbers.
 std::vector<int> read_cpu_list(const std::string& text);
