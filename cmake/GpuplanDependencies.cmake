@@ -11,6 +11,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBVIRT REQUIRED IMPORTED_TARGET libvirt>=8.0)
 pkg_check_modules(PUGIXML REQUIRED IMPORTED_TARGET pugixml)
 pkg_check_modules(LIBARCHIVE REQUIRED IMPORTED_TARGET libarchive)
+pkg_check_modules(LIBPCI REQUIRED IMPORTED_TARGET libpci)
 
 # yaml-cpp 0.7 exports its target without a namespace, 0.8 with one.
 if(TARGET yaml-cpp::yaml-cpp)

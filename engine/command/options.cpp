@@ -286,8 +286,8 @@ Environment read_environment() {
     const char* text = std::getenv(name);
     return std::string(text == nullptr ? "" : text);
   };
-  return {value("GPUPLAN_STATE_DIR"), value("XDG_STATE_HOME"), value("HOME"), !value("NO_COLOR").empty(),
-          geteuid() == 0};
+  return {value("GPUPLAN_STATE_DIR"), value("XDG_STATE_HOME"), value("HOME"), value("GPUPLAN_PCI_IDS"),
+          !value("NO_COLOR").empty(), geteuid() == 0};
 }
 
 Options parse_options(const std::vector<std::string>& words, const Environment& environment) {
@@ -316,6 +316,9 @@ Options parse_options(const std::vector<std::string>& words, const Environment& 
     refuse(fmt::format("--format \"{}\" is not a format", printable(options.format)), "write --format dot or mermaid");
   }
   options.destroy = has(parsed, "destroy");
+  options.tree = has(parsed, "tree");
+  options.all = has(parsed, "all");
+  options.pci_ids = environment.pci_ids;
   options.out = value_of(parsed, "out", "");
   options.selection = read_selection(parsed);
   options.command_line = "gpuplan";

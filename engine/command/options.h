@@ -36,6 +36,9 @@ struct Options {
   std::optional<std::int64_t> run;
   std::string format = "dot";
   bool destroy = false;                // plan: what destroy would do
+  bool tree = false;                   // discover: as a tree
+  bool all = false;                    // discover: also what has nothing to do with GPUs
+  std::string pci_ids;                 // a pci.ids file in place of the usual one; empty: that one
   std::string out;                     // plan: the file to save it to; empty: not saved
   Selection selection;
 
@@ -49,6 +52,7 @@ struct Environment {
   std::string state_dir;       // GPUPLAN_STATE_DIR
   std::string xdg_state_home;  // XDG_STATE_HOME
   std::string home;            // HOME
+  std::string pci_ids;         // GPUPLAN_PCI_IDS
   bool no_color = false;       // NO_COLOR is set and not empty
   bool root = false;           // the effective user is root
 };

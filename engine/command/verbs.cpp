@@ -29,6 +29,8 @@ const std::vector<Flag>& all_flags() {
       {"replace", "ADDRESS", "make this resource anew, although nothing asks for it; may be repeated"},
       {"out", "FILE", "save the plan, for `gpuplan apply FILE`"},
       {"destroy", "", "show what `gpuplan destroy` would do"},
+      {"tree", "", "by NUMA node, host bridge and root port"},
+      {"all", "", "also what has nothing to do with GPUs"},
       {"format", "FORMAT", "dot or mermaid (default: dot)"},
       {"version", "", "the same as `gpuplan version`"},
   };
@@ -74,6 +76,13 @@ const std::vector<Verb>& all_verbs() {
       {"validate", "SPEC", "check the spec alone",
        "Reads the spec and reports everything that is wrong with it. Needs no server.",
        "gpuplan validate h100.yaml", {}, run_validate},
+      {"discover", "", "show the server's GPUs, what they share and who uses them",
+       "Reads the server and shows its GPUs and NVSwitches with their drivers, BARs and reset methods, the\n"
+       "IOMMU groups with all members, NUMA nodes, address widths, and who uses what. Needs no spec and no\n"
+       "root; what it could not read it names. Names of devices come from pci.ids: from the file in\n"
+       "$GPUPLAN_PCI_IDS, or the system's.",
+       "gpuplan discover\ngpuplan discover --tree\ngpuplan discover --json --host sim:specs/hosts/h100-sxm8.yaml",
+       {"tree", "all"}, run_discover},
       {"status", "", "show what gpuplan made, and whether a run is open",
        "Shows for each cluster its resources, the last run, who is working on it, and what to do next.\n"
        "Reads the journals only, not the server.",

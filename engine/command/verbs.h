@@ -43,6 +43,7 @@ std::string verb_help(const Verb& verb);
 int run_apply(Session& session);
 int run_check(Session& session);
 int run_destroy(Session& session);
+int run_discover(Session& session);
 int run_graph(Session& session);
 int run_history(Session& session);
 int run_plan(Session& session);

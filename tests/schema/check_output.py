@@ -89,6 +89,10 @@ def main():
         plan = os.path.join(place, "saved.plan")
         document(state, 0, "planDocument", "plan", SPEC)
         document(state, 0, "planDocument", "plan", SPEC, "--out", plan, "--target", "vm-define/gpu-worker-1")
+        for name in sorted(os.listdir(f"{SOURCE}/specs/hosts")):
+            if name.endswith(".yaml"):
+                document(state, 0, "inventory", "discover", host=f"sim:{SOURCE}/specs/hosts/{name}")
+        document(state, 0, "inventory", "discover", host="local")
         document(state, 1, "refusal", "plan", SPEC, host=f"sim:{SOURCE}/specs/hosts/busy.yaml")
         document(state, 1, "refusal", "plan", f"{SOURCE}/tests/cli/broken.yaml")
         events(state, 1, "apply", SPEC)
