@@ -27,7 +27,8 @@ const std::vector<Flag>& all_flags() {
       {"exclude", "ADDRESS", "all but this resource and what depends on it (destroy: what it cannot be\n"
                              "without); may be repeated"},
       {"replace", "ADDRESS", "make this resource anew, although nothing asks for it; may be repeated"},
-      {"out", "FILE", "save the plan, for `gpuplan apply FILE`"},
+      {"out", "FILE", "plan: save the plan, for `gpuplan apply FILE`; record: write to FILE,\n"
+                      "which must not exist"},
       {"destroy", "", "show what `gpuplan destroy` would do"},
       {"tree", "", "by NUMA node, host bridge and root port"},
       {"all", "", "also what has nothing to do with GPUs"},
@@ -83,6 +84,14 @@ const std::vector<Verb>& all_verbs() {
        "$GPUPLAN_PCI_IDS, or the system's.",
        "gpuplan discover\ngpuplan discover --tree\ngpuplan discover --json --host sim:specs/hosts/h100-sxm8.yaml",
        {"tree", "all"}, run_discover},
+      {"record", "", "save the server as a file for --host sim:FILE",
+       "Reads the server and writes a model of it: what `gpuplan discover` shows, and whatever else a plan\n"
+       "depends on. `gpuplan plan SPEC --host sim:FILE` then plans for the server on any machine, and the\n"
+       "file can go with a report of a defect. Serial numbers, the machine-id, host name, MAC and public IP\n"
+       "addresses and command lines of processes are left out. Changes nothing. Run it as root: what it could\n"
+       "not read the model does not have.",
+       "gpuplan record --out twin.yaml && gpuplan plan h100.yaml --host sim:twin.yaml\n"
+       "gpuplan record --host sim:specs/hosts/busy.yaml", {"out"}, run_record},
       {"status", "", "show what gpuplan made, and whether a run is open",
        "Shows for each cluster its resources, the last run, who is working on it, and what to do next.\n"
        "Reads the journals only, not the server.",

@@ -48,6 +48,7 @@ int run_graph(Session& session);
 int run_history(Session& session);
 int run_plan(Session& session);
 int run_plugins(Session& session);
+int run_record(Session& session);
 int run_rollback(Session& session);
 int run_show(Session& session);
 int run_status(Session& session);

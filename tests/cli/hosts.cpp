@@ -67,6 +67,29 @@ cli::Result without_passes(cli::Result result) {
   return result;
 }
 
+// The text with the name of one host replaced by that of another.
+std::string said_of(std::string text, const std::string& host, const std::string& name) {
+  for (std::size_t at = 0; (at = text.find(host, at)) != std::string::npos; at += name.size()) {
+    text.replace(at, host.size(), name);
+  }
+  return text;
+}
+
+// On the model that `gpuplan record` makes of the host, check and plan must say the same.
+void expect_same_on_twin(const Row& row, const cli::Place& place, const cli::Result& checked, const cli::Result& planned) {
+  const std::string twin = place.state_dir() + "-twin.yaml";
+  const cli::Result recorded = place.run({"record", "--host", "sim:" + host_path(row), "--out", twin});
+  INFO(recorded.err);
+  REQUIRE(recorded.exit_code == 0);
+  CHECK(recorded.err.empty() == (row.host != "h200-vm"));  // which has no libvirt to read
+  for (const cli::Result* original : {&checked, &planned}) {
+    const cli::Result again = place.run({original->words[0], spec_path(row), "--host", "sim:" + twin});
+    CHECK(again.exit_code == original->exit_code);
+    CHECK(said_of(again.out, twin, host_path(row)) == original->out);
+    CHECK(said_of(again.err, twin, host_path(row)) == original->err);
+  }
+}
+
 // Makes the cluster on a copy of the host that waits for nothing, and takes it away again.
 void make_and_destroy(const Row& row) {
   const cli::Place place;
@@ -105,6 +128,7 @@ TEST_CASE("specs on hosts: check and plan say what stands in tests/golden/hosts,
     for (const std::string& text : row.said) CHECK_THAT(checked.out, contains(text));
     cli::expect_golden_text(golden_file(row),
                             place.transcript(without_passes(checked)) + "\n" + place.transcript(planned));
+    expect_same_on_twin(row, place, checked, planned);
     if (row.exit_code == 0) make_and_destroy(row);
   }
 }

@@ -1,0 +1,51 @@
+#include "command/new_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "command/exit_codes.h"
+#include "command/failure.h"
+#include "host/host_error.h"
+
+namespace gpuplan::command {
+namespace {
+
+[[noreturn]] void refuse(const std::string& path, int error_number) {
+  if (error_number == EEXIST) {
+    throw Failure(exit_nothing_changed, fmt::format("{} exists, and is not overwritten", printable(path)), {},
+                  "give another name, or move the file away");
+  }
+  throw Failure(exit_nothing_changed,
+                fmt::format("{} cannot be written: {}", printable(path), words_for_errno(error_number)), {},
+                "give a place for --out that can be written to");
+}
+
+bool write_all(int descriptor, const std::string& content) {
+  std::size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t count = write(descriptor, content.data() + done, content.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    done += static_cast<std::size_t>(count);
+  }
+  return fsync(descriptor) == 0;
+}
+
+}  // namespace
+
+void write_new_file(const std::string& path, const std::string& content) {
+  // O_EXCL follows no symlink and leaves what is there alone.
+  const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (descriptor < 0) refuse(path, errno);
+  const bool written = write_all(descriptor, content);
+  const int error_number = errno;
+  close(descriptor);
+  if (written) return;
+  unlink(path.c_str());
+  refuse(path, error_number);
+}
+
+}  // namespace gpuplan::command
