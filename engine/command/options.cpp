@@ -318,6 +318,7 @@ Options parse_options(const std::vector<std::string>& words, const Environment& 
   options.destroy = has(parsed, "destroy");
   options.tree = has(parsed, "tree");
   options.all = has(parsed, "all");
+  if (has(parsed, "workers")) options.workers = static_cast<std::size_t>(number_of(parsed, "workers", 2, 1024));
   options.pci_ids = environment.pci_ids;
   options.out = value_of(parsed, "out", "");
   options.selection = read_selection(parsed);

@@ -38,6 +38,7 @@ struct Options {
   bool destroy = false;                // plan: what destroy would do
   bool tree = false;                   // discover: as a tree
   bool all = false;                    // discover: also what has nothing to do with GPUs
+  std::optional<std::size_t> workers;  // init: how many
   std::string pci_ids;                 // a pci.ids file in place of the usual one; empty: that one
   std::string out;                     // plan: the file to save it to; empty: not saved
   Selection selection;

@@ -27,8 +27,9 @@ const std::vector<Flag>& all_flags() {
       {"exclude", "ADDRESS", "all but this resource and what depends on it (destroy: what it cannot be\n"
                              "without); may be repeated"},
       {"replace", "ADDRESS", "make this resource anew, although nothing asks for it; may be repeated"},
-      {"out", "FILE", "plan: save the plan, for `gpuplan apply FILE`; record: write to FILE,\n"
+      {"out", "FILE", "plan: save the plan, for `gpuplan apply FILE`; init and record: write to FILE,\n"
                       "which must not exist"},
+      {"workers", "N", "as many workers (default: one for each NUMA node with GPUs, or two)"},
       {"destroy", "", "show what `gpuplan destroy` would do"},
       {"tree", "", "by NUMA node, host bridge and root port"},
       {"all", "", "also what has nothing to do with GPUs"},
@@ -84,6 +85,12 @@ const std::vector<Verb>& all_verbs() {
        "$GPUPLAN_PCI_IDS, or the system's.",
        "gpuplan discover\ngpuplan discover --tree\ngpuplan discover --json --host sim:specs/hosts/h100-sxm8.yaml",
        {"tree", "all"}, run_discover},
+      {"init", "", "propose a spec for the server",
+       "Reads the server and writes a spec for it, with comments: its GPUs, which worker gets which of them\n"
+       "(by NUMA node, and by NVSwitch partition where there are NVSwitches), and how large the VMs can be.\n"
+       "A GPU that cannot be given away is left out, and the spec says why. Changes nothing.",
+       "gpuplan init --out cluster.yaml && gpuplan check cluster.yaml\ngpuplan init --workers 4", {"out", "workers"},
+       run_init},
       {"record", "", "save the server as a file for --host sim:FILE",
        "Reads the server and writes a model of it: what `gpuplan discover` shows, and whatever else a plan\n"
        "depends on. `gpuplan plan SPEC --host sim:FILE` then plans for the server on any machine, and the\n"

@@ -46,6 +46,7 @@ int run_destroy(Session& session);
 int run_discover(Session& session);
 int run_graph(Session& session);
 int run_history(Session& session);
+int run_init(Session& session);
 int run_plan(Session& session);
 int run_plugins(Session& session);
 int run_record(Session& session);

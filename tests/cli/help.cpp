@@ -4,7 +4,7 @@
 
 namespace {
 
-const std::vector<std::string> verbs = {"plan",   "apply",   "rollback", "destroy", "check",   "validate", "discover", "record",
+const std::vector<std::string> verbs = {"plan",   "apply",   "rollback", "destroy", "check",   "validate", "discover", "record", "init",
                                         "status", "history", "show",     "graph",   "plugins", "version"};
 
 }  // namespace

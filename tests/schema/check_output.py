@@ -92,6 +92,7 @@ def main():
         for name in sorted(os.listdir(f"{SOURCE}/specs/hosts")):
             if name.endswith(".yaml"):
                 document(state, 0, "inventory", "discover", host=f"sim:{SOURCE}/specs/hosts/{name}")
+                document(state, 0, "writtenDocument", "init", host=f"sim:{SOURCE}/specs/hosts/{name}")
                 document(state, 0, "writtenDocument", "record", host=f"sim:{SOURCE}/specs/hosts/{name}")
         document(state, 0, "inventory", "discover", host="local")
         document(state, 1, "refusal", "plan", SPEC, host=f"sim:{SOURCE}/specs/hosts/busy.yaml")
