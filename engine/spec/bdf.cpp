@@ -1,7 +1,5 @@
 #include "spec/bdf.h"
 
-#include <fmt/format.h>
-
 namespace gpuplan {
 namespace {
 
@@ -25,7 +23,13 @@ std::optional<unsigned> parse_hex(std::string_view digits) {
 
 }  // namespace
 
-std::string Bdf::to_string() const { return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", domain, bus, device, function); }
+// Written by hand: whoever looks at a host's devices does this by the thousand.
+std::string Bdf::to_string() const {
+  constexpr const char* digits = "0123456789abcdef";
+  const auto digit = [&](unsigned value, unsigned place) { return digits[(value >> (4 * place)) & 0xFU]; };
+  return {digit(domain, 3), digit(domain, 2), digit(domain, 1), digit(domain, 0), ':', digit(bus, 1), digit(bus, 0), ':',
+          digit(device, 1), digit(device, 0), '.', digit(function, 0)};
+}
 
 bool Bdf::same_slot(const Bdf& other) const {
   return domain == other.domain && bus == other.bus && device == other.device;

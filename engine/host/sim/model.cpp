@@ -46,13 +46,16 @@ const Device* Model::device(const Bdf& address) const {
 
 Device* Model::device(const Bdf& address) { return const_cast<Device*>(std::as_const(*this).device(address)); }
 
+const Device* Model::device_named(const std::string& text) const {
+  std::string_view name = text;
+  if (!name.empty() && name.back() == '\n') name.remove_suffix(1);
+  constexpr std::size_t sysfs_length = 12;  // the kernel knows no short form, and no upper case
+  const auto address = parse_bdf(name);
+  return address && name.size() == sysfs_length && address->to_string() == name ? device(*address) : nullptr;
+}
+
 Device* Model::device_named(const std::string& text) {
-  std::string name = text;
-  if (!name.empty() && name.back() == '\n') name.pop_back();
-  for (Device& candidate : devices) {
-    if (candidate.address.to_string() == name) return &candidate;
-  }
-  return nullptr;
+  return const_cast<Device*>(std::as_const(*this).device_named(text));
 }
 
 Domain* Model::domain(const std::string& name) { return named(domains, name); }

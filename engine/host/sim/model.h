@@ -214,6 +214,7 @@ struct Model {
 
   Device* device(const Bdf& address);
   const Device* device(const Bdf& address) const;
+  const Device* device_named(const std::string& text) const;
   Device* device_named(const std::string& text);   // sysfs_streq: one trailing newline does not count
   Domain* domain(const std::string& name);
   const Domain* domain(const std::string& name) const;

@@ -105,20 +105,34 @@ Entries whole_disk(const Model& model, const std::string& directory) {
   return entries;
 }
 
+std::optional<Node> entry_of(const Node& directory, const std::string& name) {
+  if (directory.child) return directory.child(name);
+  Entries entries = directory.children();
+  const auto found = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == name; });
+  if (found == entries.end()) return std::nullopt;
+  return std::move(found->second);
+}
+
 // The node at `parts`, or the first symlink on the way: `done` says how many parts led to it.
 Node walk(const Model& model, const std::vector<std::string>& parts, bool follow, std::size_t& done) {
   Node node = root(model);
   for (done = 0; done < parts.size(); ++done) {
     if (node.kind == FileKind::symlink) return node;
     if (node.kind != FileKind::directory) return {};
-    Entries entries = node.children();
-    const auto found =
-        std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == parts[done]; });
-    if (found == entries.end()) return {};
-    node = std::move(found->second);
+    std::optional<Node> next = entry_of(node, parts[done]);
+    if (!next) return {};
+    node = std::move(*next);
   }
   if (node.kind == FileKind::symlink && !follow) done = parts.size() + 1;
   return node;
+}
+
+// The directories that the kernel fills; whatever stands in their place on the disk is hidden.
+std::optional<Node> kernel_directory(const Model& model, const std::string& name) {
+  if (name == "sys") return Node::directory([&model] { return sys_entries(model); });
+  if (name == "proc") return Node::directory([&model] { return proc_entries(model); });
+  if (name == "dev") return Node::directory([&model] { return dev_entries(model); });
+  return std::nullopt;
 }
 
 // `parts` with the symlink after `done` components replaced by its target, and ".." taken away.
@@ -162,6 +176,11 @@ Node Node::link(std::string target) {
   return node;
 }
 
+Node Node::finding(std::function<std::optional<Node>(const std::string&)> by_name) && {
+  child = std::move(by_name);
+  return std::move(*this);
+}
+
 Node Node::writable(Attribute what, std::string about) && {
   attribute = what;
   subject = std::move(about);
@@ -174,10 +193,11 @@ Node root(const Model& model) {
     entries.erase(std::remove_if(entries.begin(), entries.end(),
                                  [](const auto& e) { return e.first == "sys" || e.first == "proc" || e.first == "dev"; }),
                   entries.end());
-    entries.emplace_back("sys", Node::directory([&model] { return sys_entries(model); }));
-    entries.emplace_back("proc", Node::directory([&model] { return proc_entries(model); }));
-    entries.emplace_back("dev", Node::directory([&model] { return dev_entries(model); }));
+    for (const char* name : {"sys", "proc", "dev"}) entries.emplace_back(name, *kernel_directory(model, name));
     return entries;
+  }).finding([&model](const std::string& name) -> std::optional<Node> {
+    if (auto directory = kernel_directory(model, name)) return directory;
+    return entry_of(Node::directory([&model] { return whole_disk(model, ""); }), name);
   });
 }
 
@@ -191,6 +211,21 @@ Node look_up(const Model& model, const std::string& path, bool follow) {
     parts = resolved(parts, done, node.text());
   }
   return {};
+}
+
+Entries empty_directories(const std::vector<std::string>& names) {
+  Entries entries;
+  for (const std::string& name : names) entries.emplace_back(name, Node::directory([] { return Entries(); }));
+  return entries;
+}
+
+Node nested(const std::vector<std::string>& names, std::size_t from, Node leaf) {
+  if (from == names.size()) return leaf;
+  return Node::directory([names, from, leaf] {
+    Entries entries;
+    entries.emplace_back(names[from], nested(names, from + 1, leaf));
+    return entries;
+  });
 }
 
 std::vector<int> read_cpu_list(const std::string& text) {

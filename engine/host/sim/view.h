@@ -38,6 +38,8 @@ struct Node {
   FileKind kind = FileKind::none;
   std::function<std::string()> text;       // of a file: its content; of a symlink: its target
   std::function<Entries()> children;       // of a directory
+  // Of a large directory: the one entry of a name, without making the others. Agrees with children().
+  std::function<std::optional<Node>(const std::string&)> child;
   Attribute attribute = Attribute::none;
   std::string subject;                     // of the attribute: an address, a driver, or a NUMA node's number
   bool device_hangs = false;               // reading it waits for a device whose unbind hangs
@@ -46,6 +48,7 @@ struct Node {
   static Node file(std::function<std::string()> content);
   static Node directory(std::function<Entries()> children);
   static Node link(std::string target);
+  Node finding(std::function<std::optional<Node>(const std::string&)> by_name) &&;
   Node writable(Attribute what, std::string about = {}) &&;
 };
 
@@ -62,6 +65,15 @@ Entries proc_entries(const Model& model);
 Entries dev_entries(const Model& model);
 // /sys/devices/system/node, a part of the first.
 Entries numa_entries(const Model& model);
+
+// A function's directory below /sys/devices, and where that stands, without itself: "pci0000:00/0000:00:01.1".
+Node device_directory(const Model& model, const Device& device);
+std::string devices_root(const Model& model, const Device& device);
+
+// Directories that hold nothing.
+Entries empty_directories(const std::vector<std::string>& names);
+// Directories that hold nothing but one other, from names[from] down to `leaf`.
+Node nested(const std::vector<std::string>& names, std::size_t from, Node leaf);
 
 // "0-3,8" as numbers.
 std::vector<int> read_cpu_list(const std::string& text);
