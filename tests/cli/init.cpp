@@ -10,7 +10,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string host(const std::string& name) { return "sim:specs/hosts/" + name + ".yaml"; }
+std::string model_of(const std::string& name) { return "sim:specs/hosts/" + name + ".yaml"; }
 
 struct Expectation {
   const char* host;
@@ -43,19 +43,19 @@ TEST_CASE("init: the proposed spec is valid everywhere, and passes check where t
     INFO(each.host);
     const cli::Place place;
     const std::string path = place.state_dir() + "-cluster.yaml";
-    const cli::Result made = place.run({"init", "--host", host(each.host), "--out", path});
+    const cli::Result made = place.run({"init", "--host", model_of(each.host), "--out", path});
     INFO(made.err);
     REQUIRE(made.exit_code == 0);
     CHECK(made.err.empty() == each.passes_check);
     const cli::Result valid = place.run({"validate", path});
     CHECK(valid.exit_code == 0);
     CHECK(valid.err.empty());
-    const cli::Result checked = place.run({"check", path, "--host", host(each.host)});
+    const cli::Result checked = place.run({"check", path, "--host", model_of(each.host)});
     INFO(checked.out);
     CHECK((checked.exit_code == 0) == each.passes_check);
     if (!each.passes_check) continue;
     CHECK_THAT(checked.out, contains(" 0 failed."));
-    CHECK(place.run({"plan", path, "--host", host(each.host)}).exit_code == 0);
+    CHECK(place.run({"plan", path, "--host", model_of(each.host)}).exit_code == 0);
   }
 }
 
@@ -63,20 +63,20 @@ TEST_CASE("init: what it writes") {
   use_test_names();
   const cli::Place place;
   for (const char* name : {"busy", "shared-nic", "a100-pcie4", "no-iommu-parameter"}) {
-    place.expect_golden(std::string("init-") + name, place.run({"init", "--host", host(name)}));
+    place.expect_golden(std::string("init-") + name, place.run({"init", "--host", model_of(name)}));
   }
-  place.expect_golden("init-four-workers", place.run({"init", "--workers", "4", "--host", host("h100-sxm8")}));
+  place.expect_golden("init-four-workers", place.run({"init", "--workers", "4", "--host", model_of("h100-sxm8")}));
 }
 
 TEST_CASE("init: more workers than GPUs are refused") {
   const cli::Place place;
-  place.expect_golden("init-too-many", place.run({"init", "--workers", "5", "--host", host("rtx4")}));
+  place.expect_golden("init-too-many", place.run({"init", "--workers", "5", "--host", model_of("rtx4")}));
 }
 
 TEST_CASE("init: a file that is there is not overwritten") {
   const cli::Place place;
   const std::string path = place.write("cluster.yaml", "mine\n");
-  const cli::Result result = place.run({"init", "--host", host("rtx4"), "--out", path});
+  const cli::Result result = place.run({"init", "--host", model_of("rtx4"), "--out", path});
   CHECK(result.exit_code == 1);
   CHECK_THAT(result.err, contains("exists, and is not overwritten"));
   CHECK(cli::read_file(path) == "mine\n");
