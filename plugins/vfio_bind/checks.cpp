@@ -20,7 +20,7 @@ CheckResult missing(const GpuSubject& subject) {
   const std::string wanted = subject.address.to_string();
   std::vector<std::string> names;
   std::string present;
-  for (const PciFunction& function : subject.all) {
+  for (const PciFunction& function : read_pci_functions(subject.host.files())) {
     if (!function.is_gpu() || function.boot_display) continue;  // the boot display would be refused next
     names.push_back(function.address.to_string());
     present += fmt::format("{}{} ({})", present.empty() ? "" : ", ", names.back(), function.id.to_string());
@@ -39,12 +39,6 @@ CheckResult hung(const GpuSubject& subject, const std::string& found, const std:
   return result;
 }
 
-CheckResult persisted(const GpuSubject& subject) {
-  return subject.result("persist-bindings", CheckStatus::warn,
-                        "host.persist_bindings is true, but bindings are not yet persisted by this version", "",
-                        "after a reboot of the host, run `gpuplan apply` again before the VMs start");
-}
-
 // The device that a path of sysfs or of the nvidia driver belongs to; the fallback if it names none.
 Bdf device_of(const std::string& path, const Bdf& fallback) {
   constexpr std::size_t length = 12;  // "0000:0a:00.0"
@@ -55,15 +49,13 @@ Bdf device_of(const std::string& path, const Bdf& fallback) {
 }
 
 std::vector<CheckResult> check_present(const GpuSubject& subject) {
-  std::vector<CheckResult> results{
+  return {
       subject.pass("exists", fmt::format("{} is {} {}", subject.address.to_string(), class_name(subject.gpu),
                                          subject.gpu.id.to_string()), sysfs_device(subject.address)),
       check_class(subject),      check_device_id(subject), check_audio(subject),   check_group(subject),
       check_in_use(subject),     check_domains(subject),   check_boot_display(subject), check_framebuffer(subject),
       check_nouveau(subject),    check_sriov(subject),     check_mig(subject),     check_reset(subject),
       check_bars(subject),       check_numa(subject)};
-  if (subject.spec.host.persist_bindings) results.push_back(persisted(subject));
-  return results;
 }
 
 }  // namespace
@@ -93,16 +85,12 @@ std::string describe(const PciFunction& function) {
 std::vector<CheckResult> check_gpu(const Resource& resource, const Spec& spec, const Prior& /*prior*/,
                                    HostReader& host) {
   const Bdf address = parse_bdf(resource.address.name()).value_or(Bdf{});
-  GpuSubject subject{resource, spec, host, address, declaration_of(spec, address), {}, {}, {}};
+  GpuSubject subject{resource, spec, host, address, declaration_of(spec, address), {}, {}};
   try {
-    subject.all = read_pci_functions(host.files());
-    for (const PciFunction& function : subject.all) {
-      if (function.address == address) subject.gpu = function;
-      if (function.address.same_slot(address) && !function.is_bridge()) subject.functions.push_back(function);
-    }
-    if (subject.gpu.address != address || host.files().kind(sysfs_device(address)) == FileKind::none) {
-      return {missing(subject)};
-    }
+    const auto gpu = read_pci_function(host.files(), address);
+    if (!gpu) return {missing(subject)};
+    subject.gpu = *gpu;
+    subject.functions = read_slot_functions(host.files(), address);
     if (is_off_the_bus(host.files(), address)) {
       return {hung(subject, fmt::format("{} does not answer: its configuration space reads as all ones",
                                         address.to_string()), sysfs_device(address) + "/config")};

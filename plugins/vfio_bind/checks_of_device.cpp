@@ -70,9 +70,8 @@ CheckResult check_audio(const GpuSubject& subject) {
                         sysfs_device(subject.address));
   }
   const Bdf audio = *subject.declared.audio;
-  const auto at = std::find_if(subject.all.begin(), subject.all.end(),
-                               [&](const PciFunction& function) { return function.address == audio; });
-  if (at == subject.all.end()) {
+  const auto at = read_pci_function(subject.host.files(), audio);
+  if (!at) {
     return subject.result("audio-function", CheckStatus::fail,
                           fmt::format("there is no PCI device {}", audio.to_string()), sysfs_device(audio),
                           "correct audio_address or leave it out: the slot's functions travel along anyway");

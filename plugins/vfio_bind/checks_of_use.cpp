@@ -126,9 +126,8 @@ CheckResult check_group(const GpuSubject& subject) {
   const WorkerSpec* worker = worker_of(subject.spec, subject.address);
   std::vector<PciFunction> in_use;
   for (const Bdf& member : read_iommu_group(subject.host.files(), group)) {
-    const auto at = std::find_if(subject.all.begin(), subject.all.end(),
-                                 [&](const PciFunction& function) { return function.address == member; });
-    if (at == subject.all.end() || (member.same_slot(subject.address) && !at->is_bridge())) continue;
+    const auto at = read_pci_function(subject.host.files(), member);
+    if (!at || (member.same_slot(subject.address) && !at->is_bridge())) continue;
     if (!at->is_bridge() && is_declared(subject.spec, member)) {
       const WorkerSpec* other = worker_of(subject.spec, member);
       if (other == worker || other == nullptr || worker == nullptr) continue;
@@ -173,7 +172,7 @@ CheckResult check_in_use(const GpuSubject& subject) {
   }
   if (!unreadable.empty()) {
     return subject.result("in-use", CheckStatus::warn, fmt::format("{}", fmt::join(unreadable, "; ")), "/proc",
-                          "run as root");
+                          "run as root; from root only a container or a security module hides them");
   }
   if (!stopped.empty()) {
     return subject.pass("in-use", fmt::format("held by {}, which host.stop_services allows to stop", stopped), "/proc");

@@ -19,7 +19,6 @@ struct GpuSubject {
   GpuSpec declared;                    // of the spec
   PciFunction gpu;
   std::vector<PciFunction> functions;  // of its slot
-  std::vector<PciFunction> all;        // of the host
 
   CheckResult result(std::string name, CheckStatus status, std::string found, std::string read_from,
                      std::string remedy = {}) const;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "boot_binding.h"
 #include "host/pci/fabric.h"
 #include "services.h"
 
@@ -16,7 +17,8 @@ Json to_json(const SavedState& state) {
                          {"driver", function.driver},
                          {"driver_override", function.driver_override}});
   }
-  Json json = {{"functions", std::move(functions)}, {"persistence", state.persistence}};
+  Json json = {{"functions", std::move(functions)}, {"persistence", state.persistence},
+               {"bound_at_boot", state.bound_at_boot}};
   if (state.module) json["module"] = *state.module;
   return json;
 }
@@ -28,13 +30,16 @@ SavedState saved_state_from_json(const Json& json) {
     if (address) state.functions.push_back({*address, string_at(item, "/driver"), string_at(item, "/driver_override")});
   }
   state.persistence = bool_at(json, "/persistence");
+  state.bound_at_boot = bool_at(json, "/bound_at_boot");
   if (member_at(json, "/module").is_number_integer()) state.module = int_at(json, "/module");
   return state;
 }
 
 SavedState read_state(const Bdf& gpu, HostReader& host) {
   SavedState state;
-  for (const PciFunction& function : read_slot_functions(host.files(), gpu)) {
+  const std::vector<PciFunction> functions = read_slot_functions(host.files(), gpu);
+  state.bound_at_boot = is_bound_at_boot(functions, host);
+  for (const PciFunction& function : functions) {
     state.functions.push_back({function.address, function.driver, function.driver_override});
     if (function.address == gpu) state.persistence = persistence_is_on(function, host);
   }

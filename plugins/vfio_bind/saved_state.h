@@ -23,11 +23,12 @@ struct SavedFunction {
 struct SavedState {
   std::vector<SavedFunction> functions;
   bool persistence = false;  // the nvidia driver kept it initialized (nvidia-smi -pm 1)
+  bool bound_at_boot = false;  // it was bound to vfio-pci at each boot already
   // Fabric Manager's id of the GPU, which nobody can tell while vfio-pci has it; only where it matters.
   std::optional<std::int64_t> module;
 };
 
-// {"functions": [{"address", "driver", "driver_override"}], "persistence": …, "module": …}
+// {"functions": [{"address", "driver", "driver_override"}], "persistence": …, "bound_at_boot": …, "module": …}
 Json to_json(const SavedState& state);
 // Members that are missing or of another type are taken as empty; a null value is an empty state.
 SavedState saved_state_from_json(const Json& json);

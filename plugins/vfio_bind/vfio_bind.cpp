@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "boot_binding.h"
 #include "checks.h"
 #include "host/pci/pci.h"
 #include "plugin/plugin.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr const char* kind_name = "vfio-bind";
 constexpr const char* stop_services = "stop_services";
+constexpr const char* at_boot = "at_boot";
 
 Bdf bdf_of(const Address& address) { return parse_bdf(address.name()).value_or(Bdf{}); }
 
@@ -50,7 +52,10 @@ class VfioBind : public StepKind {
       AttributeSchema services;
       services.name = stop_services;
       services.type = ValueType::list;
-      return Schema{driver, functions, services};
+      AttributeSchema boot;
+      boot.name = at_boot;
+      boot.type = ValueType::boolean;
+      return Schema{driver, functions, services, boot};
     }();
     return schema;
   }
@@ -66,6 +71,7 @@ class VfioBind : public StepKind {
       resource.declared.set("driver", std::string("vfio-pci"));
       const std::vector<std::string> services = stoppable_services(spec);
       if (!services.empty()) resource.declared.set(stop_services, services);
+      if (spec.host.persist_bindings) resource.declared.set(at_boot, true);
       resource.depends_on.emplace_back("iommu-check", "host");
       if (gpu.where.file) resource.where = gpu.where;
       resources.push_back(std::move(resource));
@@ -98,16 +104,25 @@ class VfioBind : public StepKind {
     // A permission, no state of the host: it never differs, and stands there for the notes.
     const std::vector<std::string> services = resource.declared.list(stop_services);
     if (!services.empty()) observed.attributes.set(stop_services, services);
+    // What somebody else has set up for the next boot is not looked at unless the spec says so.
+    if (resource.declared.flag(at_boot) || prior.declared.flag(at_boot)) {
+      observed.attributes.set(at_boot, is_bound_at_boot(functions, host));
+      observed.read_from[at_boot] = "/etc/driverctl.d, /etc/systemd/system";
+    }
     observed.read_from["driver"] = sysfs_device(gpu) + "/driver";
     observed.read_from["functions"] = "/sys/bus/pci/devices";
     return observed;
   }
 
-  Change compare(const Resource& resource, const Observation& observed, const Prior& /*prior*/) const override {
+  Change compare(const Resource& resource, const Observation& observed, const Prior& prior) const override {
     Change change = compare_by_schema(schema(), resource, observed);
+    if (no_longer_at_boot(resource.declared, prior.declared) && observed.attributes.flag(at_boot)) drop_at_boot(change);
     const auto functions = observed.attributes.list("functions");
     if (change.action == Action::create && !functions.empty()) describe_taking(change, observed);
     if (change.action == Action::none) return change;
+    if (resource.declared.flag(at_boot) && !observed.attributes.flag(at_boot)) {
+      change.notes.push_back("is bound again at each boot, before other drivers and libvirt start");
+    }
     for (const std::string& function : functions) {
       if (function != resource.address.name()) change.notes.push_back(function + " travels along");
     }
@@ -138,6 +153,9 @@ class VfioBind : public StepKind {
     const Bdf gpu = bdf_of(change.address);
     naming_hangs(gpu, [&] {
       SlotBinder(gpu, host, context, services_).take(saved_state_from_json(captured));
+      const auto functions = read_slot_functions(host.files(), gpu);
+      if (change.resource.declared.flag(at_boot)) bind_at_boot(functions, host);
+      else if (change.before.attributes.flag(at_boot)) stop_binding_at_boot(functions, host);
     });
   }
 
@@ -158,20 +176,47 @@ class VfioBind : public StepKind {
                             change.attributes.end());
   }
 
+  static bool no_longer_at_boot(const Attributes& declared, const Attributes& before) {
+    return before.flag(at_boot) && !declared.flag(at_boot);
+  }
+
+  static void drop_at_boot(Change& change) {
+    if (change.action == Action::none) {
+      change.action = Action::update;
+      change.has_apply = true;
+    }
+    AttributeChange item;
+    item.name = at_boot;
+    item.before = true;
+    item.after = false;
+    change.attributes.push_back(std::move(item));
+    change.reasons.emplace_back("`host.persist_bindings` is no longer true");
+  }
+
   // The device is there and is taken from a driver: that is no "does not exist".
   static void describe_taking(Change& change, const Observation& observed) {
     const std::string driver = observed.attributes.text("driver");
     change.reasons = {fmt::format("`driver` is {}, the spec says vfio-pci", driver)};
     change.attributes.erase(std::remove_if(change.attributes.begin(), change.attributes.end(),
-                                           [](const AttributeChange& item) { return item.name != "driver"; }),
+                                           [](const AttributeChange& item) {
+                                             return item.name != "driver" && item.name != at_boot;
+                                           }),
                             change.attributes.end());
-    for (AttributeChange& item : change.attributes) item.before = driver;
+    for (AttributeChange& item : change.attributes) {
+      if (item.name == "driver") item.before = driver;
+    }
   }
 
   void return_to(const Change& change, const Json& saved, Host& host, StepContext& context) const {
     const Bdf gpu = bdf_of(change.address);
+    const SavedState state = saved_state_from_json(saved);
     naming_hangs(gpu, [&] {
-      SlotBinder(gpu, host, context, services_).return_to(saved_state_from_json(saved));
+      const auto functions = read_slot_functions(host.files(), gpu);
+      const bool ours = change.resource.declared.flag(at_boot) || change.before.attributes.flag(at_boot);
+      // First: should the rest hang, the next boot brings the GPU back.
+      if (ours && !state.bound_at_boot) stop_binding_at_boot(functions, host);
+      SlotBinder(gpu, host, context, services_).return_to(state);
+      if (ours && state.bound_at_boot) bind_at_boot(functions, host);
     });
   }
 

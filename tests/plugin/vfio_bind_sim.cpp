@@ -198,3 +198,80 @@ TEST_CASE("sim: a hang during the unbind asks for a reboot and names the GPU") {
   REQUIRE_THAT(std::string(error.what()), contains("0000:0a:00.0 hangs: "));
   REQUIRE_THAT(std::string(error.what()), contains("reboot this host"));
 }
+
+namespace {
+
+std::string content(Host& host, const std::string& path) {
+  return host.files().kind(path) == FileKind::none ? "" : host.files().read(path);
+}
+
+constexpr const char* unit = "/etc/systemd/system/gpuplan-vfio-0000:0a:00.0.service";
+constexpr const char* saved_override = "/etc/driverctl.d/pci-0000:0a:00.0";
+
+}  // namespace
+
+TEST_CASE("sim: a binding that is to last is made by a unit, and ends with it") {
+  SimulatedServer server("h100-sxm8.yaml");
+  server.spec.host.persist_bindings = true;
+  GpuRig gpu = server.gpu(h100_gpus[0]);
+  const Change change = gpu.plan();
+  CHECK(change.action == Action::create);
+  CHECK(change.notes.front() == "is bound again at each boot, before other drivers and libvirt start");
+  gpu.apply();
+  CHECK(server.driver(h100_gpus[0]) == "vfio-pci");
+  CHECK_THAT(content(*server.host, unit), contains("Before=systemd-udev-trigger.service libvirtd.service"));
+  CHECK_THAT(content(*server.host, unit), contains("vfio 0000:0a:00.0\n"));
+  CHECK(server.host->query({{"systemctl", "is-enabled", "gpuplan-vfio-0000:0a:00.0.service"}}).ok());
+  CHECK(gpu.plan().action == Action::none);
+
+  SECTION("somebody disabled it: it is enabled again") {
+    server.host->run({{"systemctl", "disable", "gpuplan-vfio-0000:0a:00.0.service"}});
+    const Change again = gpu.plan();
+    REQUIRE(again.action == Action::update);
+    CHECK(again.attributes.front().name == "at_boot");
+    gpu.apply();
+    CHECK(gpu.plan().action == Action::none);
+  }
+  SECTION("undone") {
+    gpu.undo();
+    CHECK(server.driver(h100_gpus[0]) == "nvidia");
+    CHECK(content(*server.host, unit).empty());
+  }
+  SECTION("the spec wants it no more: the GPU stays") {
+    const Prior before = gpu.prior();
+    server.spec.host.persist_bindings = false;
+    const Resource resource = gpu.resource();
+    gpu.change = gpu.kind().compare(resource, gpu.kind().observe(resource, before, *server.host), before);
+    REQUIRE(gpu.change.action == Action::update);
+    CHECK(gpu.change.reasons.back() == "`host.persist_bindings` is no longer true");
+    gpu.captured = gpu.kind().capture(gpu.change, *server.host);
+    gpu.apply_captured();
+    CHECK(content(*server.host, unit).empty());
+    CHECK(server.driver(h100_gpus[0]) == "vfio-pci");
+  }
+}
+
+TEST_CASE("sim: where driverctl is installed, it keeps the binding; an override of the user's own is not ours") {
+  SimulatedServer server("h100-sxm8.yaml");
+  server.host->files().make_directory("/usr/sbin", 0755);
+  server.host->files().make_directory("/etc/driverctl.d", 0755);
+  server.host->files().put_file("/usr/sbin/driverctl", "", 0755);
+  GpuRig gpu = server.gpu(h100_gpus[0]);
+  SECTION("saved and forgotten") {
+    server.spec.host.persist_bindings = true;
+    gpu.plan();
+    gpu.apply();
+    CHECK(content(*server.host, saved_override) == "vfio-pci\n");
+    CHECK(content(*server.host, unit).empty());
+    gpu.undo();
+    CHECK(content(*server.host, saved_override).empty());
+  }
+  SECTION("kept") {
+    server.host->files().put_file(saved_override, "vfio-pci\n", 0644);
+    gpu.plan();
+    gpu.apply();
+    CHECK(gpu.plan().action == Action::none);
+    gpu.undo();
+    CHECK(content(*server.host, saved_override) == "vfio-pci\n");
+  }
+}

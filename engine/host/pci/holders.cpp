@@ -181,8 +181,9 @@ std::vector<DeviceHolder> holders_of(FileReader& files, const DeviceFiles& devic
     }
   }
   if (denied > 0) {
-    unreadable.push_back(fmt::format("the open files of {} processes may not be read without root, so whether they use {} "
-                                     "is unknown", denied, function.to_string()));
+    unreadable.push_back(fmt::format("the open files of {} may not be read, so whether {} uses {} is unknown",
+                                     denied == 1 ? "1 process" : fmt::format("{} processes", denied),
+                                     denied == 1 ? "it" : "one of them", function.to_string()));
   }
   std::sort(holders.begin(), holders.end(),
             [](const DeviceHolder& a, const DeviceHolder& b) { return a.pid < b.pid; });

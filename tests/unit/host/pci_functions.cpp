@@ -223,8 +223,8 @@ TEST_CASE("processes that may not be looked into are said in one sentence") {
   }
   std::vector<std::string> unreadable;
   CHECK(read_holders(host.files(), *read_pci_function(host.files(), gpu), unreadable).empty());
-  CHECK(unreadable == std::vector<std::string>{"the open files of 2 processes may not be read without root, so whether "
-                                               "they use 0000:0a:00.0 is unknown"});
+  CHECK(unreadable == std::vector<std::string>{"the open files of 2 processes may not be read, so whether one of them "
+                                               "uses 0000:0a:00.0 is unknown"});
 }
 
 TEST_CASE("without the minor whoever holds any GPU counts") {
