@@ -171,6 +171,13 @@ std::string choose_state_dir(const po::parsed_options& parsed, const Environment
   return error ? given : absolute.lexically_normal().string();
 }
 
+// Of a directory that is not absolute nothing is made (XDG Base Directory Specification).
+std::string choose_download_directory(const Environment& environment) {
+  if (environment.root) return "/var/cache/gpuplan";
+  if (!environment.xdg_cache_home.empty() && environment.xdg_cache_home.front() == '/') return environment.xdg_cache_home + "/gpuplan";
+  return environment.home.empty() ? "" : environment.home + "/.cache/gpuplan";
+}
+
 std::vector<Fault> read_faults(const po::parsed_options& parsed) {
   std::vector<Fault> faults;
   for (const std::string& text : values_of(parsed, "fault")) {
@@ -229,7 +236,7 @@ void read_words(const po::parsed_options& parsed, Options& options) {
     refuse(fmt::format("`gpuplan {}` needs a {}", verb->name, verb->argument),
            fmt::format("write gpuplan {} {}", verb->name, verb->argument == "SPEC" ? "FILE.yaml" : verb->argument));
   }
-  if (options.arguments.size() > (verb->takes_argument() ? 1U : 0U)) {
+  if (options.arguments.size() > (verb->takes_argument() ? verb->most_arguments : 0U)) {
     refuse(fmt::format("\"{}\" is one argument too many", printable(options.arguments.back())),
            fmt::format("write gpuplan {}{}{} [flags]", verb->name, verb->takes_argument() ? " " : "", verb->argument));
   }
@@ -286,8 +293,8 @@ Environment read_environment() {
     const char* text = std::getenv(name);
     return std::string(text == nullptr ? "" : text);
   };
-  return {value("GPUPLAN_STATE_DIR"), value("XDG_STATE_HOME"), value("HOME"), value("GPUPLAN_PCI_IDS"),
-          !value("NO_COLOR").empty(), geteuid() == 0};
+  return {value("GPUPLAN_STATE_DIR"), value("XDG_STATE_HOME"), value("XDG_CACHE_HOME"), value("HOME"),
+          value("GPUPLAN_PCI_IDS"), !value("NO_COLOR").empty(), geteuid() == 0};
 }
 
 Options parse_options(const std::vector<std::string>& words, const Environment& environment) {
@@ -301,6 +308,7 @@ Options parse_options(const std::vector<std::string>& words, const Environment& 
   options.cluster = value_of(parsed, "cluster", "");
   check_cluster_name(options.cluster);
   options.state_dir = choose_state_dir(parsed, environment);
+  options.download_directory = choose_download_directory(environment);
   options.plugin_paths = values_of(parsed, "plugin-path");
   options.parallelism = static_cast<std::size_t>(number_of(parsed, "parallelism", 10, 1000));
   options.log_level = read_log_level(parsed);
@@ -309,6 +317,7 @@ Options parse_options(const std::vector<std::string>& words, const Environment& 
   options.yes = has(parsed, "yes");
   options.detailed_exitcode = has(parsed, "detailed-exitcode");
   options.explain = has(parsed, "explain");
+  options.purge = has(parsed, "purge");
   options.faults = read_faults(parsed);
   if (has(parsed, "run")) options.run = number_of(parsed, "run", 1, 1'000'000'000);
   options.format = value_of(parsed, "format", "dot");

@@ -22,6 +22,7 @@ struct Options {
 
   std::string host = "local";
   std::string state_dir;               // absolute
+  std::string download_directory;      // of images from the web, absolute; empty: there is no place for them
   std::string cluster;                 // empty: not given
   std::vector<std::string> plugin_paths;
   std::size_t parallelism = 10;
@@ -35,6 +36,7 @@ struct Options {
   std::vector<Fault> faults;
   std::optional<std::int64_t> run;
   std::string format = "dot";
+  bool purge = false;                  // destroy: also the kept images
   bool destroy = false;                // plan: what destroy would do
   bool tree = false;                   // discover: as a tree
   bool all = false;                    // discover: also what has nothing to do with GPUs
@@ -52,6 +54,7 @@ struct Options {
 struct Environment {
   std::string state_dir;       // GPUPLAN_STATE_DIR
   std::string xdg_state_home;  // XDG_STATE_HOME
+  std::string xdg_cache_home;  // XDG_CACHE_HOME
   std::string home;            // HOME
   std::string pci_ids;         // GPUPLAN_PCI_IDS
   bool no_color = false;       // NO_COLOR is set and not empty

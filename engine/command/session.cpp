@@ -114,7 +114,8 @@ void Session::load_plugins() {
 
 void Session::open_host(const std::string& libvirt_uri) {
   Diagnostics diagnostics;
-  host = gpuplan::open_host({options.host, state.path(), libvirt_uri}, diagnostics);
+  const std::string keys = cluster.empty() ? "" : state.ssh_keys(cluster);
+  host = gpuplan::open_host({options.host, state.path(), libvirt_uri, options.download_directory, keys}, diagnostics);
   if (!host.host) throw Failure(exit_nothing_changed, diagnostics.items());
   console.show(diagnostics.items());
   if (!options.faults.empty() && !host.simulated) {

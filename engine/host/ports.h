@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -110,6 +111,16 @@ struct VolumeState {
   std::string format;               // qcow2 | raw | iso
 };
 
+// Where a base image comes from.
+struct ImageSource {
+  std::string url;     // http or https; empty if `path` is given
+  std::string path;    // a file on the host
+  std::string sha256;  // checked before the image is used; empty: not checked
+  std::chrono::seconds limit{3600};
+  // Bytes that are there and bytes in all (0: not known); called on the caller's thread. May be empty.
+  std::function<void(std::int64_t done, std::int64_t total)> progress;
+};
+
 // libvirt's model: https://libvirt.org/api.html. Documents are libvirt XML, built and read by
 // host/xml only. Queries for one object return nothing if it does not exist.
 class HypervisorReader {
@@ -149,10 +160,10 @@ class Hypervisor : public HypervisorReader {
                              const std::string& backing_path) = 0;
   // A volume with this content (a cloud-init seed). An existing one is replaced.
   virtual void upload_volume(const std::string& pool, const std::string& name, const std::string& content) = 0;
-  // Brings the base image into the pool: downloads `url` or copies `path`, checks `sha256` unless empty.
-  // Present with the same name is not an error.
-  virtual void fetch_image(const std::string& pool, const std::string& name, const std::string& url,
-                           const std::string& path, const std::string& sha256, std::chrono::seconds limit) = 0;
+  // Brings the base image into the pool. Present with the same name is not an error. What was downloaded is kept
+  // for the next pool.
+  virtual void fetch_image(const std::string& pool, const std::string& name, const ImageSource& source) = 0;
+  virtual void delete_kept_downloads() = 0;  // none is not an error
   virtual void grow_volume(const std::string& pool, const std::string& name, std::int64_t capacity_bytes) = 0;
   virtual void delete_volume(const std::string& pool, const std::string& name) = 0;  // absent is not an error
 };
@@ -167,10 +178,19 @@ struct GuestTarget {
   std::uint16_t port = 22;
 };
 
+// What a guest is given before its first boot, so that this host can log in and nobody else can answer
+// in the guest's name.
+struct GuestCredentials {
+  std::string authorized_key;    // one line of authorized_keys(5), for root
+  std::string host_key;          // the guest's ed25519 host key, private, in OpenSSH's format: a secret
+  std::string host_key_public;   // one line, "ssh-ed25519 AAAA…"
+};
+
 class GuestReader {
  public:
   virtual ~GuestReader() = default;
-  // True if the guest answers a login now. Never throws HostError::unreachable.
+  // True if the guest answers a login now. Never throws HostError::unreachable; refused means that somebody
+  // answers who does not have the guest's host key.
   virtual bool answers(const GuestTarget& guest) = 0;
   // Runs a command that changes nothing. A simulated guest refuses any other.
   virtual CommandResult query(const GuestTarget& guest, const Command& command) = 0;
@@ -182,6 +202,9 @@ class Guests : public GuestReader {
   virtual CommandResult run(const GuestTarget& guest, const Command& command) = 0;
   virtual void put(const GuestTarget& guest, const std::string& path, const std::string& content, unsigned mode) = 0;
   virtual void remove(const GuestTarget& guest, const std::string& path) = 0;  // absent is not an error
+  // Made at the first call for a node and durable on return; the same ones on each later call.
+  virtual GuestCredentials credentials(const std::string& node) = 0;
+  virtual void forget(const std::string& node) = 0;  // its credentials; absent is not an error
 };
 
 // ----------------------------------------------------------------------------------------- host

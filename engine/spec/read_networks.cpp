@@ -124,6 +124,7 @@ void read_networks(MappingDecoder& document, Spec& spec, Diagnostics& diagnostic
   const NamedRange vms = read_range(network, "cidr", spec.network.cidr, 8, 29, diagnostics);
 
   MappingDecoder kubernetes = section(document, "kubernetes", diagnostics);
+  kubernetes.boolean("enabled", spec.kubernetes.enabled);
   read_version(kubernetes, spec.kubernetes.version, diagnostics);
   // Each node gets a /24 of the pods' range; the API server takes at most 2^20 service addresses.
   const NamedRange pods = read_range(kubernetes, "pod_cidr", spec.kubernetes.pod_cidr, 8, 24, diagnostics);

@@ -80,6 +80,7 @@ struct StorageSpec {
 };
 
 struct KubernetesSpec {
+  bool enabled = true;  // false: the workers alone, as virtual machines without a cluster
   std::string version = "1.34";
   std::string pod_cidr = "10.244.0.0/16";
   std::string service_cidr = "10.96.0.0/12";

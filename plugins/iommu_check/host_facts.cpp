@@ -47,7 +47,7 @@ CheckResult HostSubject::pass(std::string name, std::string found, std::string r
 
 std::vector<DeclaredVm> HostSubject::vms() const {
   std::vector<DeclaredVm> vms;
-  if (!spec.control_plane.name.empty()) vms.push_back({spec.control_plane.name, spec.control_plane.resources, nullptr});
+  if (spec.kubernetes.enabled && !spec.control_plane.name.empty()) vms.push_back({spec.control_plane.name, spec.control_plane.resources, nullptr});
   for (const WorkerSpec& worker : spec.workers) vms.push_back({worker.name, worker.resources, &worker});
   return vms;
 }

@@ -166,6 +166,11 @@ bool can_ask_libvirt(HostReader& host) {
   }
 }
 
+// With which what all VMs share is checked.
+std::string first_vm(const Spec& spec) {
+  return spec.kubernetes.enabled || spec.workers.empty() ? spec.control_plane.name : spec.workers.front().name;
+}
+
 }  // namespace
 
 std::vector<CheckResult> VmDefine::check(const Resource& resource, const Spec& spec, const Prior& prior,
@@ -182,18 +187,8 @@ std::vector<CheckResult> VmDefine::check(const Resource& resource, const Spec& s
   check_address_width(vm, host, findings);
   if (asks_libvirt) {
     check_partition(vm, host, findings);
-    if (vm.name == spec.control_plane.name) check_shared(vm, spec, host, findings);
+    if (vm.name == first_vm(spec)) check_shared(vm, spec, host, findings);
   }
-  const auto limitations = host.limitations();
-  const auto limitation = limitations.find("vm-define");
-  if (limitation == limitations.end()) return findings.results;
-  // Only what would have to be done counts: a host where everything is in place is none the worse for it.
-  if (asks_libvirt && compare(resource, observe(resource, prior, host), prior).action == Action::none) {
-    return findings.results;
-  }
-  findings.add(CheckStatus::warn, "vm-define",
-               fmt::format("{} can be planned but not changed on this host: {}", vm.name, limitation->second),
-               host.description(), "use --host sim:FILE to rehearse");
   return findings.results;
 }
 

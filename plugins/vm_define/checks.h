@@ -19,7 +19,7 @@ struct Findings {
   void fail(std::string name, std::string found, std::string read_from, std::string remedy);
 };
 
-// Network, bridge and storage: once per cluster, with the control plane.
+// Network, bridge and storage: once per cluster, with its first VM.
 void check_shared(const Vm& vm, const Spec& spec, HostReader& host, Findings& findings);
 
 }  // namespace gpuplan::vm_define

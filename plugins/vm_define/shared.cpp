@@ -14,7 +14,8 @@ namespace {
 
 constexpr unsigned mark_mode = 0644;
 constexpr unsigned directory_mode = 0711;  // QEMU's user passes through, others do not list
-constexpr std::chrono::minutes image_limit{30};
+constexpr std::chrono::minutes image_limit{60};
+constexpr std::int64_t bytes_per_mib = 1 << 20;
 
 std::string mark_path(const std::string& directory) { return directory + "/" + std::string(pool_mark); }
 
@@ -38,9 +39,14 @@ void ensure_pool(const Vm& vm, Host& host, StepContext& context) {
 std::string ensure_image(const Vm& vm, const Spec& spec, Host& host, StepContext& context) {
   auto image = host.hypervisor().volume(vm.pool, vm.image);
   if (!image) {
-    const ImageSpec& source = spec.image;
-    context.progress(fmt::format("fetching {}", source.path.empty() ? source.url : source.path));
-    host.hypervisor().fetch_image(vm.pool, vm.image, source.url, source.path, source.sha256, image_limit);
+    const std::string what = spec.image.path.empty() ? spec.image.url : spec.image.path;
+    context.progress(fmt::format("fetching {}", what));
+    const auto progress = [&](std::int64_t done, std::int64_t total) {
+      const std::string of_all = total > 0 ? fmt::format(" of {} MiB", total / bytes_per_mib) : " MiB";
+      context.progress(fmt::format("fetching {}: {}{}", what, done / bytes_per_mib, of_all));
+    };
+    host.hypervisor().fetch_image(vm.pool, vm.image,
+                                  {spec.image.url, spec.image.path, spec.image.sha256, image_limit, progress});
     image = host.hypervisor().volume(vm.pool, vm.image);
   }
   if (!image) {

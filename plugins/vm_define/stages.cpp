@@ -35,7 +35,7 @@ Vm before_of(const Change& change) {
   return vm_of(before);
 }
 
-std::string packed_seed(const Vm& vm, const std::string& disk, const Spec& spec) {
+std::string packed_seed(const Vm& vm, const std::string& disk, const Spec& spec, Guests& guests) {
   const auto range = parse_ipv4_range(spec.network.cidr);
   SeedDefinition seed;
   seed.instance_id = disk.substr(0, disk.rfind('.'));
@@ -47,6 +47,10 @@ std::string packed_seed(const Vm& vm, const std::string& disk, const Spec& spec)
     seed.gateway = format_ipv4(range->base + 1);
     seed.name_servers = {seed.gateway};
   }
+  const GuestCredentials credentials = guests.credentials(vm.name);
+  seed.authorized_key = credentials.authorized_key;
+  seed.host_key = credentials.host_key;
+  seed.host_key_public = credentials.host_key_public;
   return pack_seed(render_seed(seed));
 }
 
@@ -65,7 +69,7 @@ void ensure_volumes(const Vm& vm, const std::string& disk, const std::string& im
   }
   const std::string seed = seed_volume(disk);
   if (!hypervisor.volume(vm.pool, seed))
-    hypervisor.upload_volume(vm.pool, seed, packed_seed(vm, disk, context.spec()));
+    hypervisor.upload_volume(vm.pool, seed, packed_seed(vm, disk, context.spec(), host.guests()));
 }
 
 std::string path_of(const Vm& vm, const std::string& volume, HypervisorReader& hypervisor) {
@@ -160,6 +164,7 @@ void VmDefine::commit(const Change& change, const Json& captured, const Json& or
   const bool removed = change.action == Action::remove;
   if (change.action != Action::update) delete_volumes(vm, removed ? "" : string_at(captured, "/disk"), host);
   if (before.pool != vm.pool) delete_volumes(before, "", host);
+  if (removed) host.guests().forget(vm.name);
   const Json& directories = origin.is_null() ? captured : origin;
   shared_.release(remains_of(before, before.network, directories), host);
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "declaration.h"
+#include "domain.h"
 #include "fabric.h"
 
 namespace gpuplan::vm_define {
@@ -139,9 +140,11 @@ const Schema& VmDefine::schema() const {
 
 std::vector<Resource> VmDefine::expand(const Spec& spec) const {
   std::vector<Resource> resources;
-  resources.push_back(
-      make_resource(spec, {spec.control_plane.name, spec.control_plane.address, &spec.control_plane.resources, {}}));
-  resources.back().depends_on.emplace_back("iommu-check", "host");
+  if (spec.kubernetes.enabled) {
+    resources.push_back(
+        make_resource(spec, {spec.control_plane.name, spec.control_plane.address, &spec.control_plane.resources, {}}));
+    resources.back().depends_on.emplace_back("iommu-check", "host");
+  }
   for (const WorkerSpec& worker : spec.workers) {
     Node node{worker.name, worker.address, &worker.resources, {}};
     for (const std::size_t index : worker.gpu_indexes) node.gpus.push_back(gpu_named(spec, index));
@@ -154,6 +157,19 @@ std::vector<Resource> VmDefine::expand(const Spec& spec) const {
     resources.push_back(std::move(resource));
   }
   return resources;
+}
+
+std::optional<std::string> VmDefine::document(const Resource& resource, const Spec&, HostReader& host) const {
+  const Vm vm = vm_of(resource);
+  std::string disk = fmt::format("{}/{}", vm.pool_path, disk_volume(vm.name, 1));
+  std::string uuid;
+  if (const auto domain = find_own_domain(host.hypervisor(), vm.name, vm.owner)) {
+    disk = domain->disk_path();
+    uuid = domain->state.uuid;
+  }
+  DomainDefinition definition = define(vm, disk, seed_volume(disk), host.files());
+  definition.uuid = uuid;
+  return render_domain(definition);
 }
 
 Change VmDefine::compare(const Resource& resource, const Observation& observed, const Prior& prior) const {

@@ -46,6 +46,7 @@ const Schema& WorkerJoin::schema() const {
 
 std::vector<Resource> WorkerJoin::expand(const Spec& spec) const {
   std::vector<Resource> out;
+  if (!spec.kubernetes.enabled) return out;
   for (const WorkerSpec& worker : spec.workers) {
     Resource resource;
     resource.address = Address(kind(), worker.name);

@@ -245,7 +245,7 @@ TEST_CASE("a base image that is there is not fetched again") {
   Hypervisor& hypervisor = subject->host->hypervisor();
   hypervisor.define_pool(pool, pool_path);
   hypervisor.create_volume(pool, "base.img", 4LL << 30, "");
-  REQUIRE_NOTHROW(hypervisor.fetch_image(pool, "base.img", "https://example.invalid/image", "", "", std::chrono::seconds(5)));
+  REQUIRE_NOTHROW(hypervisor.fetch_image(pool, "base.img", {"https://example.invalid/image", "", "", std::chrono::seconds(5), {}}));
   REQUIRE(hypervisor.volume(pool, "base.img")->capacity_bytes == 4LL << 30);
 }
 

@@ -46,6 +46,8 @@ class FakeGuestHost::GuestsPort : public Guests {
     host_.will_change(guest.node + ": remove " + path);
     host_.answering(guest).disk.files.erase(path);
   }
+  GuestCredentials credentials(const std::string&) override { not_here("credentials"); }
+  void forget(const std::string&) override { not_here("credentials"); }
 
  private:
   CommandResult interpret(const GuestTarget& guest, const Command& command, bool read_only) {
@@ -102,10 +104,10 @@ class FakeGuestHost::HypervisorPort : public Hypervisor {
     not_here("pool");
   }
   void upload_volume(const std::string&, const std::string&, const std::string&) override { not_here("pool"); }
-  void fetch_image(const std::string&, const std::string&, const std::string&, const std::string&, const std::string&,
-                   std::chrono::seconds) override {
+  void fetch_image(const std::string&, const std::string&, const ImageSource&) override {
     not_here("pool");
   }
+  void delete_kept_downloads() override {}
   void grow_volume(const std::string&, const std::string&, std::int64_t) override { not_here("pool"); }
   void delete_volume(const std::string&, const std::string&) override { not_here("pool"); }
 

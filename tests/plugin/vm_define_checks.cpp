@@ -216,18 +216,13 @@ TEST_CASE("storage") {
   }
 }
 
-TEST_CASE("what a host cannot do is told only where it would have to be done") {
+TEST_CASE("without Kubernetes the first worker is checked with what all VMs share") {
   Rig rig;
-  rig.create_all();
-  rig.host.limits["vm-define"] = "it has no hypervisor";
-  const auto warnings = [&](const std::string& vm) { return texts(rig.check(vm), CheckStatus::warn); };
-  CHECK(warnings("gpu-worker-1").empty());
-  rig.worker(0).resources.cpus = 4;
-  CHECK(warnings("gpu-worker-1") ==
-        std::vector<std::string>{"vm-define: gpu-worker-1 can be planned but not changed on this host: it has no "
-                                 "hypervisor; use --host sim:FILE to rehearse"});
-  CHECK(failures(rig, "gpu-worker-1").empty());
-  CHECK(warnings("gpu-worker-2").empty());
+  rig.spec.kubernetes.enabled = false;
+  rig.host.fake_hypervisor.pools["gpuplan"].path = "/var/lib/gpuplan/images";
+  rig.host.fake_hypervisor.pools["gpuplan"].active = false;
+  CHECK_THAT(failures(rig, "gpu-worker-1").at(0), contains("pool gpuplan exists, is not active"));
+  CHECK(failures(rig, "gpu-worker-2").empty());
 }
 
 TEST_CASE("a libvirt that does not answer is left to iommu-check; what needs none is checked all the same") {

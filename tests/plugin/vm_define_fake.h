@@ -210,9 +210,9 @@ class FakeHypervisor : public Hypervisor {
     calls_.make("upload_volume " + name);
     add_volume(pool, {name, "", static_cast<std::int64_t>(content.size()), "", "iso"}, true);
   }
-  void fetch_image(const std::string& pool, const std::string& name, const std::string& url, const std::string& path,
-                   const std::string&, std::chrono::seconds) override {
-    calls_.make("fetch_image " + (url.empty() ? path : url));
+  void delete_kept_downloads() override { calls_.make("delete_kept_downloads"); }
+  void fetch_image(const std::string& pool, const std::string& name, const ImageSource& source) override {
+    calls_.make("fetch_image " + (source.url.empty() ? source.path : source.url));
     add_volume(pool, {name, "", 1LL << 31, "", "qcow2"}, true);
   }
   void grow_volume(const std::string& pool, const std::string& name, std::int64_t capacity) override {
@@ -281,6 +281,12 @@ class FakeGuests : public Guests {
   CommandResult run(const GuestTarget&, const Command&) override { return {}; }
   void put(const GuestTarget&, const std::string&, const std::string&, unsigned) override {}
   void remove(const GuestTarget&, const std::string&) override {}
+  GuestCredentials credentials(const std::string& node) override {
+    known.insert(node);
+    return {"ssh-ed25519 AAAAgpuplan gpuplan", "-----BEGIN OPENSSH PRIVATE KEY-----\n" + node + "\n", "ssh-ed25519 AAAA" + node};
+  }
+  void forget(const std::string& node) override { known.erase(node); }
+  std::set<std::string> known;  // nodes that have credentials
 
  private:
   FakeHypervisor& hypervisor_;
@@ -293,11 +299,10 @@ class FakeHost : public Host {
   FakeHypervisor fake_hypervisor{calls};
   FakeGuests fake_guests{fake_hypervisor};
   VirtualClock virtual_clock;
-  std::map<std::string, std::string> limits;
 
   std::string identity() override { return "fake"; }
   std::string description() override { return "a fake host"; }
-  std::map<std::string, std::string> limitations() override { return limits; }
+  std::map<std::string, std::string> limitations() override { return {}; }
   FileSystem& files() override { return file_system; }
   CommandResult query(const Command&) override { return {}; }
   CommandResult run(const Command&) override { return {}; }

@@ -137,9 +137,9 @@ class MemoryHost : public Host {
     void remove_pool(const std::string&) override {}
     void create_volume(const std::string&, const std::string&, std::int64_t, const std::string&) override {}
     void upload_volume(const std::string&, const std::string&, const std::string&) override {}
-    void fetch_image(const std::string&, const std::string&, const std::string&, const std::string&, const std::string&,
-                     std::chrono::seconds) override {}
-    void grow_volume(const std::string&, const std::string&, std::int64_t) override {}
+    void fetch_image(const std::string&, const std::string&, const ImageSource&) override {}
+    void delete_kept_downloads() override {}
+  void grow_volume(const std::string&, const std::string&, std::int64_t) override {}
     void delete_volume(const std::string&, const std::string&) override {}
 
    private:

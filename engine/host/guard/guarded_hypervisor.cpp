@@ -108,10 +108,14 @@ void GuardedHypervisor::upload_volume(const std::string& pool, const std::string
   host_.hypervisor().upload_volume(pool, name, content);
 }
 
-void GuardedHypervisor::fetch_image(const std::string& pool, const std::string& name, const std::string& url,
-                                    const std::string& path, const std::string& sha256, std::chrono::seconds limit) {
-  guard_.before("fetch image " + (url.empty() ? path : url), name, limit);
-  host_.hypervisor().fetch_image(pool, name, url, path, sha256, limit);
+void GuardedHypervisor::fetch_image(const std::string& pool, const std::string& name, const ImageSource& source) {
+  guard_.before("fetch the image " + name, name, source.limit);
+  host_.hypervisor().fetch_image(pool, name, source);
+}
+
+void GuardedHypervisor::delete_kept_downloads() {
+  guard_.before("delete the kept downloads", "downloads");
+  host_.hypervisor().delete_kept_downloads();
 }
 
 void GuardedHypervisor::grow_volume(const std::string& pool, const std::string& name, std::int64_t capacity_bytes) {

@@ -41,4 +41,14 @@ void GuardedGuests::remove(const GuestTarget& guest, const std::string& path) {
   host_.guests().remove(guest, path);
 }
 
+GuestCredentials GuardedGuests::credentials(const std::string& node) {
+  guard_.before("make the ssh keys of " + node, node);
+  return host_.guests().credentials(node);
+}
+
+void GuardedGuests::forget(const std::string& node) {
+  guard_.before("forget the ssh keys of " + node, node);
+  host_.guests().forget(node);
+}
+
 }  // namespace gpuplan

@@ -9,8 +9,8 @@ namespace {
 // The port, put together from its three parts.
 class LibvirtHypervisor : public Hypervisor {
  public:
-  explicit LibvirtHypervisor(const std::string& uri)
-      : connection_(uri), domains_(connection_), networks_(connection_), storage_(connection_) {}
+  LibvirtHypervisor(const std::string& uri, const std::string& download_directory)
+      : connection_(uri), domains_(connection_), networks_(connection_), storage_(connection_, download_directory) {}
 
   std::vector<DomainState> domains() override { return domains_.all(); }
   std::optional<DomainState> domain(const std::string& name) override { return domains_.find(name); }
@@ -48,10 +48,10 @@ class LibvirtHypervisor : public Hypervisor {
   void upload_volume(const std::string& pool, const std::string& name, const std::string& content) override {
     storage_.upload(pool, name, content);
   }
-  void fetch_image(const std::string& pool, const std::string& name, const std::string& url, const std::string& path,
-                   const std::string& sha256, std::chrono::seconds limit) override {
-    storage_.fetch(pool, name, url, path, sha256, limit);
+  void fetch_image(const std::string& pool, const std::string& name, const ImageSource& source) override {
+    storage_.fetch(pool, name, source);
   }
+  void delete_kept_downloads() override { storage_.delete_kept_downloads(); }
   void grow_volume(const std::string& pool, const std::string& name, std::int64_t capacity_bytes) override {
     storage_.grow(pool, name, capacity_bytes);
   }
@@ -66,8 +66,8 @@ class LibvirtHypervisor : public Hypervisor {
 
 }  // namespace
 
-std::unique_ptr<Hypervisor> make_libvirt_hypervisor(const std::string& uri) {
-  return std::make_unique<LibvirtHypervisor>(uri);
+std::unique_ptr<Hypervisor> make_libvirt_hypervisor(const std::string& uri, const std::string& download_directory) {
+  return std::make_unique<LibvirtHypervisor>(uri, download_directory);
 }
 
 }  // namespace gpuplan

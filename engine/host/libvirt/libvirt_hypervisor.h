@@ -12,6 +12,7 @@ namespace gpuplan {
 // Every libvirt error becomes a HostError with libvirt's own message in a whole sentence; libvirt itself
 // prints none any more. The process must ignore SIGPIPE (Interrupt::install_handlers does): libvirt's
 // client writes to connections that broke.
-std::unique_ptr<Hypervisor> make_libvirt_hypervisor(const std::string& uri);
+// Images from the web are kept in `download_directory` (see KeptDownloads); an empty one refuses them.
+std::unique_ptr<Hypervisor> make_libvirt_hypervisor(const std::string& uri, const std::string& download_directory);
 
 }  // namespace gpuplan

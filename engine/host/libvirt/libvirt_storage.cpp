@@ -259,19 +259,14 @@ void LibvirtStorage::upload(const std::string& pool_name, const std::string& nam
   fill(require_pool(pool_name).get(), raw_volume(name, content.size()), source, steady_clock::time_point::max());
 }
 
-void LibvirtStorage::fetch(const std::string& pool_name, const std::string& name, const std::string& url,
-                           const std::string& path, const std::string& sha256, std::chrono::seconds limit) {
-  const auto deadline = steady_clock::now() + limit;
+void LibvirtStorage::fetch(const std::string& pool_name, const std::string& name, const ImageSource& source) {
+  const auto deadline = steady_clock::now() + source.limit;
   const PoolHandle pool = require_pool(pool_name);
   if (volume(pool_name, name)) return;
-  if (path.empty()) {
-    throw HostError(Kind::unsupported, name,
-                    fmt::format("cannot download {}: this version of gpuplan does not download disk images; download it "
-                                "yourself and name the file as image.path in the spec",
-                                url));
-  }
+  const std::string path =
+      source.path.empty() ? downloads_.bring(source.url, source.sha256, source.limit, source.progress) : source.path;
   ImageFile image(path);
-  require_sha256(image, path, sha256);
+  require_sha256(image, path, source.sha256);
   VolumeDefinition definition;
   definition.name = name;
   definition.format = image.format();

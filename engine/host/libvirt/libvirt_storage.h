@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "host/download/kept_downloads.h"
 #include "host/libvirt/libvirt_connection.h"
 #include "host/ports.h"
 #include "host/xml/storage_xml.h"
@@ -18,7 +19,8 @@ class VolumeSource;
 // after a crash in between, queries do not show it and filling it starts again. Thread-safe.
 class LibvirtStorage {
  public:
-  explicit LibvirtStorage(LibvirtConnection& connection) : connection_(connection) {}
+  LibvirtStorage(LibvirtConnection& connection, std::string download_directory)
+      : connection_(connection), downloads_(std::move(download_directory)) {}
 
   std::optional<PoolState> pool(const std::string& name);
   void define_pool(const std::string& name, const std::string& directory);
@@ -30,8 +32,8 @@ class LibvirtStorage {
   void create(const std::string& pool, const std::string& name, std::int64_t capacity_bytes,
               const std::string& backing_path);
   void upload(const std::string& pool, const std::string& name, const std::string& content);
-  void fetch(const std::string& pool, const std::string& name, const std::string& url, const std::string& path,
-             const std::string& sha256, std::chrono::seconds limit);
+  void fetch(const std::string& pool, const std::string& name, const ImageSource& source);
+  void delete_kept_downloads() { downloads_.clear(); }
   void grow(const std::string& pool, const std::string& name, std::int64_t capacity_bytes);
   void remove(const std::string& pool, const std::string& name);
 
@@ -44,6 +46,7 @@ class LibvirtStorage {
   std::string format_of(const std::string& path);
 
   LibvirtConnection& connection_;
+  const KeptDownloads downloads_;
 };
 
 }  // namespace gpuplan

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <sstream>
 
 #include "digest/digest.h"
@@ -12,13 +13,20 @@
 #include "host/libvirt/libvirt_hypervisor.h"
 #include "host/local/local_files.h"
 #include "host/local/run_command.h"
-#include "host/local/unsupported_guests.h"
+#include "host/ssh/ssh_guests.h"
 
 namespace gpuplan {
 namespace {
 
-constexpr const char* no_guests_yet =
-    "this version of gpuplan does not log in to the virtual machines of a real host";
+constexpr const char* no_kubernetes_yet =
+    "this version of gpuplan does not install Kubernetes in the virtual machines of a real host";
+
+// Short, for a socket's path is; cleared at each boot.
+std::string socket_directory() {
+  if (geteuid() == 0) return "/run";
+  const char* own = std::getenv("XDG_RUNTIME_DIR");
+  return own != nullptr && *own == '/' ? own : "/tmp";
+}
 
 class SystemClock : public Clock {
  public:
@@ -57,8 +65,9 @@ class LocalHost : public Host {
       : root_(options.root),
         abandoned_(std::make_shared<AbandonedChildren>()),
         files_(options.root, options.read_limit, options.child_program, abandoned_),
-        hypervisor_(make_libvirt_hypervisor(options.libvirt_uri)),
-        guests_(no_guests_yet) {}
+        hypervisor_(make_libvirt_hypervisor(options.libvirt_uri, options.download_directory)),
+        guests_({options.key_directory, socket_directory()}, files_,
+                [this](const Command& command) { return run_command(command, *abandoned_); }) {}
 
   std::string identity() override;
   std::string description() override;
@@ -78,7 +87,7 @@ class LocalHost : public Host {
   const std::shared_ptr<AbandonedChildren> abandoned_;
   LocalFiles files_;
   const std::unique_ptr<Hypervisor> hypervisor_;
-  UnsupportedGuests guests_;
+  SshGuests guests_;
   SystemClock clock_;
 };
 
@@ -112,11 +121,12 @@ std::string LocalHost::description() {
 }
 
 std::map<std::string, std::string> LocalHost::limitations() {
-  constexpr const char* instead =
-      "plan and check work in full, and a whole run can be rehearsed with --host sim:FILE";
-  const auto words = [&](const std::string& what) { return fmt::format("{} on a real host yet: {}; {}", what, no_guests_yet, instead); };
-  return {{"vm-define", words("virtual machines cannot be made")},
-          {"k8s-init", words("Kubernetes cannot be set up")},
+  const auto words = [&](const std::string& what) {
+    return fmt::format("{} on a real host yet: {}; `kubernetes: {{enabled: false}}` in the spec makes the virtual machines "
+                       "alone, and a whole run can be rehearsed with --host sim:FILE",
+                       what, no_kubernetes_yet);
+  };
+  return {{"k8s-init", words("Kubernetes cannot be set up")},
           {"worker-join", words("workers cannot join")},
           {"gpu-operator", words("the GPU Operator cannot be installed")}};
 }

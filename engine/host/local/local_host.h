@@ -11,6 +11,8 @@ namespace gpuplan {
 
 struct LocalHostOptions {
   std::string libvirt_uri = "qemu:///system";
+  std::string key_directory;  // of the cluster's ssh keys (host/ssh); empty: no guest can be reached
+  std::string download_directory;  // of images from the web; empty: they are refused
   std::string root;  // prefix of every file path, for tests on a copied tree; empty: the real one
   // The program that is started as file access child: one that calls run_file_access_child() when its
   // first argument is file_access_child_flag. Empty: the running program.

@@ -42,6 +42,8 @@ OpenedHost open_host(const HostOptions& options, Diagnostics& diagnostics) {
   if (options.name == local_name) {
     LocalHostOptions local;
     local.libvirt_uri = options.libvirt_uri;
+    local.download_directory = options.download_directory;
+    local.key_directory = options.key_directory;
     opened.host = open_local_host(local);
     return opened;
   }

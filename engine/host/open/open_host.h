@@ -13,6 +13,8 @@ struct HostOptions {
   std::string name = "local";      // "local" or "sim:FILE"
   std::string state_dir;           // a simulated host keeps its current model below it
   std::string libvirt_uri = "qemu:///system";
+  std::string download_directory;  // where it keeps images from the web; may be empty
+  std::string key_directory;       // where a real host keeps the ssh keys of the cluster; may be empty
 };
 
 struct OpenedHost {

@@ -16,6 +16,11 @@ SeedFiles render_seed(const SeedDefinition& definition) {
   const Json user_data = {
       {"hostname", definition.host_name},
       {"manage_etc_hosts", true},
+      {"disable_root", false},
+      {"ssh_pwauth", false},
+      {"ssh_deletekeys", true},
+      {"ssh_authorized_keys", {definition.authorized_key}},
+      {"ssh_keys", {{"ed25519_private", definition.host_key}, {"ed25519_public", definition.host_key_public}}},
       {"growpart", {{"mode", "auto"}, {"devices", {"/"}}}},
       {"resize_rootfs", true},
       {"swap", {{"size", 0}}},

@@ -18,6 +18,10 @@ struct SeedDefinition {
   int prefix = 24;
   std::string gateway;  // IPv4
   std::vector<std::string> name_servers;
+  // As GuestCredentials has them. The seed therefore holds a secret: the guest's private host key.
+  std::string authorized_key;
+  std::string host_key;
+  std::string host_key_public;
 };
 
 // The three documents of a seed.
@@ -27,7 +31,8 @@ struct SeedFiles {
   std::string network_config;
 };
 
-// Host name, static address, grown root file system, and what a Kubernetes node needs of its kernel.
+// Host name, static address, ssh keys (logins are root's, by key alone), grown root file system, and what a
+// Kubernetes node needs of its kernel.
 // Pure; equal definitions render equal text.
 SeedFiles render_seed(const SeedDefinition& definition);
 

@@ -34,8 +34,8 @@ class SimHypervisor : public Hypervisor {
   void create_volume(const std::string& pool, const std::string& name, std::int64_t capacity_bytes,
                      const std::string& backing_path) override;
   void upload_volume(const std::string& pool, const std::string& name, const std::string& content) override;
-  void fetch_image(const std::string& pool, const std::string& name, const std::string& url, const std::string& path,
-                   const std::string& sha256, std::chrono::seconds limit) override;
+  void fetch_image(const std::string& pool, const std::string& name, const ImageSource& source) override;
+  void delete_kept_downloads() override {}
   void grow_volume(const std::string& pool, const std::string& name, std::int64_t capacity_bytes) override;
   void delete_volume(const std::string& pool, const std::string& name) override;
 

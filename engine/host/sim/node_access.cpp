@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "digest/digest.h"
 #include "host/xml/domain_xml.h"
 
 namespace gpuplan::sim {
@@ -140,5 +141,15 @@ void SimGuests::remove(const GuestTarget& guest, const std::string& path) {
     require_guest(world, guest).files.erase(path);
   });
 }
+
+// Simulated guests let anybody in, so their keys need no more than to look like some.
+GuestCredentials SimGuests::credentials(const std::string& node) {
+  const auto public_key = [](const std::string& of) { return "ssh-ed25519 simulated" + sha256_hex(of).substr(0, 43); };
+  return {public_key("gpuplan") + " gpuplan",
+          fmt::format("-----BEGIN OPENSSH PRIVATE KEY-----\nsimulated {}\n-----END OPENSSH PRIVATE KEY-----\n", node),
+          public_key(node)};
+}
+
+void SimGuests::forget(const std::string& /*node*/) {}
 
 }  // namespace gpuplan::sim

@@ -15,6 +15,8 @@ class SimGuests : public Guests {
   CommandResult run(const GuestTarget& guest, const Command& command) override;
   void put(const GuestTarget& guest, const std::string& path, const std::string& content, unsigned mode) override;
   void remove(const GuestTarget& guest, const std::string& path) override;
+  GuestCredentials credentials(const std::string& node) override;
+  void forget(const std::string& node) override;
 
  private:
   Simulation& simulation_;

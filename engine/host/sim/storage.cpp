@@ -150,8 +150,8 @@ void SimHypervisor::upload_volume(const std::string& pool_name, const std::strin
   });
 }
 
-void SimHypervisor::fetch_image(const std::string& pool_name, const std::string& name, const std::string& url,
-                                const std::string& path, const std::string& sha256, std::chrono::seconds /*limit*/) {
+void SimHypervisor::fetch_image(const std::string& pool_name, const std::string& name, const ImageSource& wanted) {
+  const auto& [url, path, sha256, limit, progress] = wanted;
   simulation_.change([&](Model& model, std::int64_t) {
     Pool& pool = require_pool(model, "bring an image into", pool_name);
     if (find_volume(pool, name) != nullptr) return;

@@ -61,9 +61,10 @@ struct RecordingHypervisor : Hypervisor {
   void remove_pool(Text) override { calls_.emplace_back("remove_pool"); }
   void create_volume(Text, Text, std::int64_t, Text) override { calls_.emplace_back("create_volume"); }
   void upload_volume(Text, Text, Text) override { calls_.emplace_back("upload_volume"); }
-  void fetch_image(Text, Text, Text, Text, Text, std::chrono::seconds) override {
+  void fetch_image(Text, Text, const ImageSource&) override {
     calls_.emplace_back("fetch_image");
   }
+  void delete_kept_downloads() override { calls_.emplace_back("delete_kept_downloads"); }
   void grow_volume(Text, Text, std::int64_t) override { calls_.emplace_back("grow_volume"); }
   void delete_volume(Text, Text) override { calls_.emplace_back("delete_volume"); }
   Calls& calls_;
@@ -82,6 +83,11 @@ struct RecordingGuests : Guests {
     calls_.emplace_back("guest put");
   }
   void remove(const GuestTarget&, const std::string&) override { calls_.emplace_back("guest remove"); }
+  GuestCredentials credentials(const std::string&) override {
+    calls_.emplace_back("guest credentials");
+    return {};
+  }
+  void forget(const std::string&) override { calls_.emplace_back("guest forget"); }
   Calls& calls_;
 };
 

@@ -68,7 +68,8 @@ std::vector<std::function<void(Host&)>> mutating_calls() {
       [](Host& h) { h.hypervisor().remove_pool("pool"); },
       [](Host& h) { h.hypervisor().create_volume("pool", "disk", 1, ""); },
       [](Host& h) { h.hypervisor().upload_volume("pool", "seed", "x"); },
-      [=](Host& h) { h.hypervisor().fetch_image("pool", "base", "https://x/y.img", "", "", limit); },
+      [=](Host& h) { h.hypervisor().fetch_image("pool", "base", {"https://x/y.img", "", "", limit, {}}); },
+      [](Host& h) { h.hypervisor().delete_kept_downloads(); },
       [](Host& h) { h.hypervisor().grow_volume("pool", "disk", 2); },
       [](Host& h) { h.hypervisor().delete_volume("pool", "disk"); },
       [](Host& h) {
@@ -76,6 +77,8 @@ std::vector<std::function<void(Host&)>> mutating_calls() {
       },
       [](Host& h) { h.guests().put(worker, "/root/x", "1", 0600); },
       [](Host& h) { h.guests().remove(worker, "/root/x"); },
+      [](Host& h) { h.guests().credentials("gpu-worker-1"); },
+      [](Host& h) { h.guests().forget("gpu-worker-1"); },
   };
 }
 
@@ -98,12 +101,15 @@ const std::vector<std::string> call_words{"write /sys/x",
                                           "remove storage pool pool",
                                           "create volume pool/disk",
                                           "upload volume pool/seed",
-                                          "fetch image https://x/y.img",
+                                          "fetch the image base",
+                                          "delete the kept downloads",
                                           "grow volume pool/disk",
                                           "delete volume pool/disk",
                                           "run `kubeadm reset --force` on gpu-worker-1",
                                           "write /root/x on gpu-worker-1",
-                                          "remove /root/x on gpu-worker-1"};
+                                          "remove /root/x on gpu-worker-1",
+                                          "make the ssh keys of gpu-worker-1",
+                                          "forget the ssh keys of gpu-worker-1"};
 
 }  // namespace
 
@@ -112,16 +118,16 @@ TEST_CASE("guard: every mutating call passes, counted") {
   GuardedHost guarded(host, {});
   const auto view = guarded.for_resource("vm-define/x");
   for (const auto& call : mutating_calls()) call(*view);
-  CHECK(guarded.mutating_calls() == 25);
+  CHECK(guarded.mutating_calls() == 28);
   CHECK(host.calls == std::vector<std::string>{"write",          "put_file",         "remove_file",
                                                "make_directory", "remove_directory", "run",
                                                "define_domain",  "start_domain",     "shut_down_domain",
                                                "kill_domain",    "undefine_domain",  "set_autostart",
                                                "define_network", "start_network",    "remove_network",
                                                "define_pool",    "remove_pool",      "create_volume",
-                                               "upload_volume",  "fetch_image",      "grow_volume",
+                                               "upload_volume",  "fetch_image",      "delete_kept_downloads", "grow_volume",
                                                "delete_volume",  "guest run",        "guest put",
-                                               "guest remove"});
+                                               "guest remove",   "guest credentials", "guest forget"});
 }
 
 TEST_CASE("guard: a failing call is named and does nothing") {
@@ -149,7 +155,7 @@ TEST_CASE("guard: an interrupt stops every mutating call before it is counted") 
   SECTION("but not if it is to be ignored") {
     guarded.ignore_interrupts(true);
     for (const auto& call : mutating_calls()) call(*view);
-    CHECK(host.calls.size() == 25);
+    CHECK(host.calls.size() == 28);
   }
 }
 

@@ -20,7 +20,7 @@ std::string domain_xml(const std::string& uuid = "", int memory_mib = 64) {
 
 // The driver forgets everything with its last connection, so each test begins afresh.
 struct Libvirt {
-  std::unique_ptr<Hypervisor> hypervisor = make_libvirt_hypervisor(test_uri);
+  std::unique_ptr<Hypervisor> hypervisor = make_libvirt_hypervisor(test_uri, "");
   Hypervisor& operator*() const { return *hypervisor; }
   Hypervisor* operator->() const { return hypervisor.get(); }
 };
@@ -228,18 +228,16 @@ TEST_CASE("an upload that fails leaves nothing behind") {
   REQUIRE(libvirt->volume(pool_name, "seed.iso"));
 }
 
-TEST_CASE("a base image comes from a file with the right digest, and not from the network") {
+TEST_CASE("a base image comes from a file with the right digest") {
   const Libvirt libvirt;
   const TemporaryDirectory directory;
   make_file(directory / "image", "abc");
   const auto fetch = [&](const std::string& url, const std::string& path, const std::string& sha256) {
-    libvirt->fetch_image(pool_name, "base.img", url, path, sha256, std::chrono::seconds(60));
+    libvirt->fetch_image(pool_name, "base.img", {url, path, sha256, std::chrono::seconds(60), {}});
   };
   const HostError url = host_error_of([&] { fetch("https://example.org/noble.img", "", ""); });
   REQUIRE(url.kind() == HostError::Kind::unsupported);
-  REQUIRE(std::string(url.what()) ==
-          "cannot download https://example.org/noble.img: this version of gpuplan does not download disk images; "
-          "download it yourself and name the file as image.path in the spec");
+  REQUIRE(std::string(url.what()) == "cannot download https://example.org/noble.img: there is no directory for it");
   const HostError digest = host_error_of([&] { fetch("", directory / "image", std::string(64, '0')); });
   REQUIRE(digest.kind() == HostError::Kind::refused);
   REQUIRE(std::string(digest.what()) ==
@@ -252,13 +250,13 @@ TEST_CASE("a base image comes from a file with the right digest, and not from th
 }
 
 TEST_CASE("a libvirt that is not there is unreachable, with what to look at") {
-  const auto nobody = make_libvirt_hypervisor("qemu+unix:///system?socket=/no/such/socket");
+  const auto nobody = make_libvirt_hypervisor("qemu+unix:///system?socket=/no/such/socket", "");
   const HostError error = host_error_of([&] { nobody->domain("x"); });
   REQUIRE(error.kind() == HostError::Kind::unreachable);
   REQUIRE(error.subject() == "qemu+unix:///system?socket=/no/such/socket");
   REQUIRE_THAT(error.what(), contains("cannot talk to libvirt at qemu+unix:///system?socket=/no/such/socket: "));
   REQUIRE_THAT(error.what(), contains("; is its service running? (systemctl status libvirtd virtqemud)"));
-  REQUIRE_THROWS_AS(make_libvirt_hypervisor("nonsense:///x")->domains(), HostError);
+  REQUIRE_THROWS_AS(make_libvirt_hypervisor("nonsense:///x", "")->domains(), HostError);
 }
 
 TEST_CASE("one hypervisor serves many threads") {

@@ -40,7 +40,7 @@ struct Storage {
   }
 
   std::string path = setting("GPUPLAN_TEST_POOL_PATH");
-  std::unique_ptr<Hypervisor> hypervisor = make_libvirt_hypervisor(setting("GPUPLAN_TEST_LIBVIRT_URI"));
+  std::unique_ptr<Hypervisor> hypervisor = make_libvirt_hypervisor(setting("GPUPLAN_TEST_LIBVIRT_URI"), "");
 };
 
 }  // namespace
@@ -66,7 +66,7 @@ TEST_CASE("libvirtd: a base image is copied with its format, and carries disks",
   const TemporaryDirectory directory;
   make_file(directory / "image", image);
   const auto fetch = [&](const std::string& sha256) {
-    hypervisor.fetch_image(pool, "base.img", "", directory / "image", sha256, std::chrono::seconds(60));
+    hypervisor.fetch_image(pool, "base.img", {"", directory / "image", sha256, std::chrono::seconds(60), {}});
   };
   REQUIRE(host_error_of([&] { fetch(std::string(64, '0')); }).kind() == HostError::Kind::refused);
   REQUIRE_FALSE(hypervisor.volume(pool, "base.img"));
@@ -95,7 +95,7 @@ TEST_CASE("libvirtd: an image that was half copied is copied again", "[.][libvir
   hypervisor.create_volume(pool, "base.img.incomplete", 1, "");
   hypervisor.create_volume(pool, "base.img", 1 << 20, "");
   REQUIRE_FALSE(hypervisor.volume(pool, "base.img"));
-  hypervisor.fetch_image(pool, "base.img", "", directory / "image", "", std::chrono::seconds(60));
+  hypervisor.fetch_image(pool, "base.img", {"", directory / "image", "", std::chrono::seconds(60), {}});
   REQUIRE(hypervisor.volume(pool, "base.img"));
   REQUIRE(content_of(storage.path + "/base.img") == "the whole image");
   REQUIRE_FALSE(std::filesystem::exists(storage.path + "/base.img.incomplete"));
@@ -106,7 +106,7 @@ TEST_CASE("libvirtd: a copy past its time limit leaves nothing", "[.][libvirtd]"
   const TemporaryDirectory directory;
   make_file(directory / "image", std::string(4U << 20U, 'x'));
   const HostError error = host_error_of([&] {
-    storage.hypervisor->fetch_image(pool, "base.img", "", directory / "image", "", std::chrono::seconds(0));
+    storage.hypervisor->fetch_image(pool, "base.img", {"", directory / "image", "", std::chrono::seconds(0), {}});
   });
   REQUIRE(error.kind() == HostError::Kind::timed_out);
   REQUIRE(storage.hypervisor->volumes(pool).empty());

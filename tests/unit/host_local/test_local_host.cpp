@@ -69,34 +69,24 @@ TEST_CASE("what a real host cannot do yet is said with what works instead") {
   const TemporaryDirectory tree;
   const auto host = host_of(tree);
   const auto limitations = host->limitations();
-  REQUIRE(limitations.size() == 4);
-  for (const char* kind : {"vm-define", "k8s-init", "worker-join", "gpu-operator"}) {
+  REQUIRE(limitations.size() == 3);
+  for (const char* kind : {"k8s-init", "worker-join", "gpu-operator"}) {
     REQUIRE_THAT(limitations.at(kind), contains("on a real host yet"));
+    REQUIRE_THAT(limitations.at(kind), contains("kubernetes: {enabled: false}"));
     REQUIRE_THAT(limitations.at(kind), contains("--host sim:FILE"));
   }
-  REQUIRE(limitations.at("worker-join") ==
-          "workers cannot join on a real host yet: this version of gpuplan does not log in to the virtual machines of a "
-          "real host; plan and check work in full, and a whole run can be rehearsed with --host sim:FILE");
 }
 
-TEST_CASE("every access to a guest of a real host is unsupported") {
+TEST_CASE("a guest without keys is not looked for") {
   const TemporaryDirectory tree;
   const auto host = host_of(tree);
   const GuestTarget guest{"gpu-worker-1", "192.168.130.21"};
-  const Command command{{"true"}};
-  Guests& guests = host->guests();
-  const std::vector<std::function<void()>> calls{
-      [&] { guests.answers(guest); },       [&] { guests.query(guest, command); },
-      [&] { guests.get(guest, "/etc/x"); }, [&] { guests.run(guest, command); },
-      [&] { guests.put(guest, "/etc/x", "", 0600); }, [&] { guests.remove(guest, "/etc/x"); }};
-  for (const auto& call : calls) {
-    const HostError error = host_error_of(call);
-    REQUIRE(error.kind() == HostError::Kind::unsupported);
-    REQUIRE(error.subject() == "gpu-worker-1");
-    REQUIRE(std::string(error.what()) ==
-            "cannot reach the guest gpu-worker-1: this version of gpuplan does not log in to the virtual machines of a "
-            "real host");
-  }
+  REQUIRE_FALSE(host->guests().answers(guest));
+  const HostError error = host_error_of([&] { host->guests().query(guest, {{"true"}}); });
+  REQUIRE(error.kind() == HostError::Kind::unreachable);
+  REQUIRE(error.subject() == "gpu-worker-1");
+  REQUIRE(std::string(error.what()) ==
+          "gpu-worker-1 (192.168.130.21) cannot be reached: gpuplan has made no ssh keys for it");
 }
 
 TEST_CASE("the clock of a real host is the system's, and an interrupt ends a sleep") {

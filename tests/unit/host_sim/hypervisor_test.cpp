@@ -38,7 +38,7 @@ void prepare(Host& host) {
   hypervisor.define_network(render_network(network()));
   hypervisor.start_network("gpu-k8s-net");
   hypervisor.define_pool("gpuplan", images);
-  hypervisor.fetch_image("gpuplan", "base.img", "https://cloud-images.ubuntu.com/noble.img", "", "", limit);
+  hypervisor.fetch_image("gpuplan", "base.img", {"https://cloud-images.ubuntu.com/noble.img", "", "", limit, {}});
   hypervisor.create_volume("gpuplan", "gpu-worker-1.qcow2", 500 * gib, images + "/base.img");
   hypervisor.upload_volume("gpuplan", "gpu-worker-1-seed.iso", "cidata");
 }
@@ -314,7 +314,7 @@ TEST_CASE("an image comes only from where it can be had, and only the right one"
   auto host = bench.open();
   host->hypervisor().define_pool("gpuplan", images);
   const auto fetch = [&](const std::string& sha) {
-    host->hypervisor().fetch_image("gpuplan", "base.img", "https://example.org/i.img", "", sha, limit);
+    host->hypervisor().fetch_image("gpuplan", "base.img", {"https://example.org/i.img", "", sha, limit, {}});
   };
   CHECK(error_of([&] { fetch(std::string(64, 'b')); }).what() ==
         "cannot use https://example.org/i.img: its SHA-256 is " + std::string(64, 'a') + ", not " + std::string(64, 'b'));

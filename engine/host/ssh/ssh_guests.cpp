@@ -1,0 +1,212 @@
+#include "host/ssh/ssh_guests.h"
+
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <sstream>
+
+#include "report/diagnostic.h"
+
+namespace gpuplan {
+namespace {
+
+using Kind = HostError::Kind;
+
+// ssh's own failures; also what a remote command may return, but none of ours does.
+constexpr int ssh_failed = 255;
+constexpr int timeout_ended_it = 124;
+constexpr int absent = 44;  // of the script in get()
+constexpr std::chrono::seconds answer_limit{20};
+constexpr std::chrono::seconds transfer_limit{120};
+// After the limit of a command, ssh itself gets this long to bring home what the guest's timeout(1) said.
+constexpr std::chrono::seconds grace{5};
+
+// A session of sshd has neither a full PATH nor a known locale.
+constexpr const char* environment =
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C";
+
+std::string last_line(const std::string& text) {
+  std::istringstream lines(text);
+  std::string line, last;
+  while (std::getline(lines, line)) {
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (!line.empty()) last = line;
+  }
+  return last;
+}
+
+std::string shown(const GuestTarget& guest) { return fmt::format("{} ({})", guest.node, guest.address); }
+
+HostError explain(const GuestTarget& guest, const std::string& errors) {
+  const auto says = [&](const char* words) { return errors.find(words) != std::string::npos; };
+  if (says("Host key verification failed") || says("REMOTE HOST IDENTIFICATION HAS CHANGED")) {
+    return HostError(Kind::refused, guest.node,
+                     fmt::format("whoever answers at {} does not have the ssh host key that gpuplan gave to {}: another "
+                                 "machine has this address, or the guest was installed anew by hand; nothing was sent to it",
+                                 guest.address, guest.node),
+                     errors);
+  }
+  if (says("Permission denied")) {
+    return HostError(Kind::unreachable, guest.node,
+                     fmt::format("{} does not accept gpuplan's ssh key (yet); if that lasts, its cloud-init did not read its "
+                                 "seed: look at it with `virsh console {}`",
+                                 shown(guest), guest.node),
+                     errors);
+  }
+  const std::string reason = last_line(errors);
+  return HostError(Kind::unreachable, guest.node,
+                   fmt::format("{} does not answer ssh{}{}", shown(guest), reason.empty() ? "" : ": ", printable(reason)),
+                   errors);
+}
+
+}  // namespace
+
+std::string shell_words(const std::vector<std::string>& argv) {
+  std::string words;
+  for (const std::string& argument : argv) {
+    if (!words.empty()) words += ' ';
+    words += '\'';
+    for (const char c : argument) {
+      if (c == '\'') {
+        words += "'\\''";
+      } else {
+        words += c;
+      }
+    }
+    words += '\'';
+  }
+  return words;
+}
+
+SshGuests::SshGuests(SshOptions options, FileSystem& files, CommandRunner run)
+    : options_(std::move(options)), run_(run), keys_(options_.key_directory, files, std::move(run)) {}
+
+SshGuests::~SshGuests() {
+  if (sockets_.empty()) return;
+  for (std::vector<std::string> close : connected_) {
+    close.insert(close.begin() + 1, {"-O", "exit"});
+    try {
+      run_({std::move(close), {}, std::chrono::seconds(5)});
+    } catch (const HostError&) {
+      // It closes by itself.
+    }
+  }
+  ::rmdir(sockets_.c_str());
+}
+
+// A fresh directory: its name cannot be guessed, and nobody else can have put a socket there.
+std::string SshGuests::control_path() {
+  if (sockets_.empty()) {
+    std::string pattern = options_.control_directory + "/gpuplan-ssh-XXXXXX";
+    if (::mkdtemp(pattern.data()) == nullptr) {
+      throw HostError(kind_of_errno(errno), options_.control_directory,
+                      fmt::format("cannot make a directory for ssh's sockets in {}: {}", options_.control_directory,
+                                  words_for_errno(errno)));
+    }
+    sockets_ = pattern;
+  }
+  return sockets_ + "/%C";
+}
+
+std::vector<std::string> SshGuests::ssh(const GuestTarget& guest) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<std::string> argv = {"ssh", "-F", "/dev/null", "-T", "-x", "-a"};
+  for (const std::string& option :
+       {fmt::format("IdentityFile={}", keys_.identity_file()), std::string("IdentitiesOnly=yes"),
+        std::string("IdentityAgent=none"), std::string("BatchMode=yes"), std::string("PreferredAuthentications=publickey"),
+        fmt::format("UserKnownHostsFile={}", keys_.known_hosts_file(guest.node)),
+        std::string("GlobalKnownHostsFile=/dev/null"), fmt::format("HostKeyAlias={}", guest.node),
+        std::string("HostKeyAlgorithms=ssh-ed25519"), std::string("StrictHostKeyChecking=yes"),
+        std::string("CheckHostIP=no"), std::string("UpdateHostKeys=no"), std::string("ConnectTimeout=8"),
+        std::string("ServerAliveInterval=5"), std::string("ServerAliveCountMax=3"), std::string("LogLevel=ERROR"),
+        std::string("ControlMaster=auto"), std::string("ControlPersist=60"),
+        fmt::format("ControlPath={}", control_path())}) {
+    argv.insert(argv.end(), {"-o", option});
+  }
+  argv.insert(argv.end(), {"-p", fmt::format("{}", guest.port), "-l", guest.user, guest.address});
+  connected_.insert(argv);
+  return argv;
+}
+
+CommandResult SshGuests::log_in_and(const GuestTarget& guest, const Command& command) {
+  if (!keys_.has(guest.node)) {
+    throw HostError(Kind::unreachable, guest.node,
+                    fmt::format("{} cannot be reached: gpuplan has made no ssh keys for it", shown(guest)));
+  }
+  std::vector<std::string> on_guest = {"timeout", "-k", "2", fmt::format("{}", command.limit.count())};
+  on_guest.insert(on_guest.end(), command.argv.begin(), command.argv.end());
+  Command login{ssh(guest), command.standard_input, command.limit + grace};
+  login.argv.push_back(fmt::format("{} exec {}", environment, shell_words(on_guest)));
+  const auto started = std::chrono::steady_clock::now();
+  const auto time_is_up = [&] { return std::chrono::steady_clock::now() - started >= command.limit; };
+  CommandResult result;
+  try {
+    result = run_(login);
+  } catch (const HostError& error) {
+    if (error.kind() != Kind::timed_out) throw;
+    throw HostError(Kind::timed_out, guest.node,
+                    fmt::format("`{}` on {} did not end within {} s", join_argv(command.argv), shown(guest),
+                                command.limit.count()));
+  }
+  // A command that had to be killed takes timeout(1) with it, and ssh then fails without a word.
+  const bool was_killed = result.exit_status == ssh_failed && result.errors.empty();
+  if ((result.exit_status == timeout_ended_it || was_killed) && time_is_up()) {
+    throw HostError(Kind::timed_out, guest.node,
+                    fmt::format("`{}` on {} was ended after {} s", join_argv(command.argv), shown(guest),
+                                command.limit.count()),
+                    result.errors);
+  }
+  if (result.exit_status == ssh_failed) throw explain(guest, result.errors);
+  return result;
+}
+
+bool SshGuests::answers(const GuestTarget& guest) {
+  try {
+    return log_in_and(guest, {{"true"}, {}, answer_limit}).ok();
+  } catch (const HostError& error) {
+    if (error.kind() == Kind::unreachable || error.kind() == Kind::timed_out) return false;
+    throw;
+  }
+}
+
+CommandResult SshGuests::run(const GuestTarget& guest, const Command& command) { return log_in_and(guest, command); }
+
+// The scripts below are constants; what varies is handed to them as arguments.
+
+std::optional<std::string> SshGuests::get(const GuestTarget& guest, const std::string& path) {
+  const std::string script = fmt::format("test -e \"$1\" || exit {}; exec cat -- \"$1\"", absent);
+  const Command command{{"sh", "-c", script, "get", path}, {}, transfer_limit};
+  CommandResult result = log_in_and(guest, command);
+  if (result.exit_status == absent) return std::nullopt;
+  if (result.ok()) return std::move(result.output);
+  throw HostError(Kind::failed, path,
+                  fmt::format("cannot read {} on {}: {}", path, shown(guest), printable(last_line(result.errors))),
+                  result.errors);
+}
+
+void SshGuests::put(const GuestTarget& guest, const std::string& path, const std::string& content, unsigned mode) {
+  constexpr const char* script =
+      "umask 077; mkdir -p -- \"$(dirname -- \"$1\")\" && cat >\"$1.gpuplan-new\" && chmod \"$2\" \"$1.gpuplan-new\" "
+      "&& mv -f -- \"$1.gpuplan-new\" \"$1\"";
+  const Command command{{"sh", "-c", script, "put", path, fmt::format("{:04o}", mode)}, content, transfer_limit};
+  const CommandResult result = log_in_and(guest, command);
+  if (result.ok()) return;
+  throw HostError(Kind::failed, path,
+                  fmt::format("cannot write {} on {}: {}", path, shown(guest), printable(last_line(result.errors))),
+                  result.errors);
+}
+
+void SshGuests::remove(const GuestTarget& guest, const std::string& path) {
+  const Command command{{"rm", "-f", "--", path}, {}};
+  const CommandResult result = log_in_and(guest, command);
+  if (result.ok()) return;
+  throw HostError(Kind::failed, path,
+                  fmt::format("cannot remove {} on {}: {}", path, shown(guest), printable(last_line(result.errors))),
+                  result.errors);
+}
+
+void SshGuests::forget(const std::string& node) { keys_.forget(node); }
+
+}  // namespace gpuplan

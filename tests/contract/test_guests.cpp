@@ -1,0 +1,118 @@
+// What step kinds rely on of the Guests port: on a real sshd and on the simulated host.
+#include <sys/stat.h>
+
+#include <chrono>
+#include <thread>
+
+#include "guest_subject.h"
+#include "support/host_error_of.h"
+
+using namespace gpuplan;
+
+TEST_CASE("credentials have the form of OpenSSH's, and stay the same") {
+  const std::string name = EACH_HOST;
+  GuestSubject subject(name);
+  const GuestCredentials made = subject.guests().credentials("contract-guest");
+  REQUIRE(made.authorized_key.rfind("ssh-ed25519 ", 0) == 0);
+  REQUIRE(made.authorized_key.find('\n') == std::string::npos);
+  REQUIRE(made.host_key.rfind("-----BEGIN OPENSSH PRIVATE KEY-----\n", 0) == 0);
+  REQUIRE(made.host_key_public.rfind("ssh-ed25519 ", 0) == 0);
+  const GuestCredentials again = subject.guests().credentials("contract-guest");
+  REQUIRE(again.host_key == made.host_key);
+  REQUIRE(again.authorized_key == made.authorized_key);
+  const GuestCredentials other = subject.guests().credentials("contract-other");
+  REQUIRE(other.authorized_key == made.authorized_key);
+  REQUIRE(other.host_key_public != made.host_key_public);
+  subject.guests().forget("contract-other");
+  subject.guests().forget("contract-nobody");
+  REQUIRE(subject.guests().answers(subject.target()));
+}
+
+TEST_CASE("a command on a guest gives back status and output") {
+  const std::string name = EACH_HOST;
+  GuestSubject subject(name);
+  REQUIRE(subject.guests().run(subject.target(), {{"true"}}).exit_status == 0);
+  REQUIRE(subject.guests().query(subject.target(), {{"test", "-e", "/no/such/file"}}).exit_status == 1);
+  const CommandResult cat = subject.guests().query(subject.target(), {{"cat", "/no/such/file"}});
+  REQUIRE(cat.exit_status == 1);
+  REQUIRE(cat.output.empty());
+  REQUIRE_THAT(cat.errors, contains("cat: /no/such/file: No such file or directory"));
+  REQUIRE(subject.guests().query(subject.target(), {{"gpuplan-no-such-program"}}).exit_status == 127);
+}
+
+TEST_CASE("files on a guest come and go") {
+  const std::string name = EACH_HOST;
+  GuestSubject subject(name);
+  Guests& guests = subject.guests();
+  const std::string path = subject.directory() + "/a file's \"name\"; $(true)";
+  REQUIRE_FALSE(guests.get(subject.target(), path));
+  guests.put(subject.target(), path, "first\n", 0600);
+  REQUIRE(guests.get(subject.target(), path) == "first\n");
+  const std::string binary = std::string("\0\xff\n$HOME `id` 'x'", 17) + std::string(100'000, 'y');
+  guests.put(subject.target(), path, binary, 0640);
+  REQUIRE(guests.get(subject.target(), path) == binary);
+  REQUIRE(guests.query(subject.target(), {{"cat", path}}).output == binary);
+  guests.remove(subject.target(), path);
+  guests.remove(subject.target(), path);
+  REQUIRE_FALSE(guests.get(subject.target(), path));
+}
+
+TEST_CASE("a guest that is not there does not answer, and says so by name") {
+  const std::string name = EACH_HOST;
+  GuestSubject subject(name);
+  GuestTarget nobody = subject.target();
+  nobody.node = "contract-nobody";
+  nobody.port = 1;
+  REQUIRE_FALSE(subject.guests().answers(nobody));
+  const HostError error = host_error_of([&] { subject.guests().run(nobody, {{"true"}}); });
+  REQUIRE(error.kind() == HostError::Kind::unreachable);
+  REQUIRE_THAT(error.what(), contains("contract-nobody"));
+}
+
+TEST_CASE("arguments reach a real guest's program unchanged") {
+  GuestSubject subject("this machine");
+  const std::vector<std::string> hostile = {"$(touch /tmp/gpuplan-owned)", "a'b", "\"", "`id`", "-n", "", "*", "a\nb", "\\"};
+  std::vector<std::string> argv = {"printf", "[%s]"};
+  argv.insert(argv.end(), hostile.begin(), hostile.end());
+  std::string expected;
+  for (const std::string& argument : hostile) expected += "[" + argument + "]";
+  REQUIRE(subject.guests().query(subject.target(), {argv}).output == expected);
+  REQUIRE(subject.guests().run(subject.target(), {{"cat"}, "through standard input"}).output == "through standard input");
+}
+
+TEST_CASE("file modes on a real guest are those asked for") {
+  GuestSubject subject("this machine");
+  const std::string path = subject.directory() + "/secret";
+  subject.guests().put(subject.target(), path, "x", 0600);
+  struct stat status {};
+  REQUIRE(stat(path.c_str(), &status) == 0);
+  REQUIRE((status.st_mode & 07777U) == 0600);
+  subject.guests().put(subject.target(), path, "x", 0644);
+  REQUIRE(stat(path.c_str(), &status) == 0);
+  REQUIRE((status.st_mode & 07777U) == 0644);
+}
+
+TEST_CASE("nobody else is taken for a real guest") {
+  GuestSubject subject("this machine");
+  subject.change_host_key();
+  HostError error(HostError::Kind::failed, "", "");
+  for (int i = 0; i < 50; ++i) {  // until the new sshd listens
+    error = host_error_of([&] { subject.guests().run(subject.target(), {{"true"}}); });
+    if (error.kind() == HostError::Kind::refused) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  REQUIRE(error.kind() == HostError::Kind::refused);
+  REQUIRE_THAT(error.what(), contains("does not have the ssh host key that gpuplan gave to contract-guest"));
+  REQUIRE_THROWS_AS(subject.guests().answers(subject.target()), HostError);
+}
+
+TEST_CASE("a command on a real guest ends at its limit, there too") {
+  GuestSubject subject("this machine");
+  const std::string marker = "86399.5";  // seconds: recognised in the process list
+  const auto begin = std::chrono::steady_clock::now();
+  const Command command{{"sleep", marker}, {}, std::chrono::seconds(1)};
+  const HostError error = host_error_of([&] { subject.guests().run(subject.target(), command); });
+  REQUIRE(error.kind() == HostError::Kind::timed_out);
+  REQUIRE(std::chrono::steady_clock::now() - begin < std::chrono::seconds(8));
+  REQUIRE(subject.guests().query(subject.target(), {{"pgrep", "-f", "^sleep " + marker}}).exit_status == 1);
+}
