@@ -6,13 +6,23 @@
 #include "command/verbs.h"
 
 namespace gpuplan::command {
+namespace {
+
+void purge(Session& session) {
+  if (!session.host.host) session.open_host(HostSpec().libvirt_uri);
+  session.host.host->hypervisor().delete_kept_downloads();
+  if (!session.console.json()) session.console.out() << "The images that were kept for the next time are deleted.\n";
+}
+
+}  // namespace
 
 int run_destroy(Session& session) {
   std::optional<Spec> given;
   if (!session.options.arguments.empty()) given = session.read_spec();
   const std::optional<Planned> planned = plan_for_destroy(session, given, true);
-  if (!planned) return exit_done;
-  return carry_out(session, planned->plan, planned->spec, "destroy");
+  const int code = planned ? carry_out(session, planned->plan, planned->spec, "destroy") : exit_done;
+  if (code == exit_done && session.options.purge) purge(session);
+  return code;
 }
 
 }  // namespace gpuplan::command

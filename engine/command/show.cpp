@@ -9,6 +9,7 @@
 #include "command/failure.h"
 #include "command/run_json.h"
 #include "command/session.h"
+#include "command/show_document.h"
 #include "command/verbs.h"
 #include "plan/print_json.h"
 #include "plan/print_text.h"
@@ -88,6 +89,7 @@ std::string to_text(const std::vector<ChangeRecord>& changes, const std::vector<
 }  // namespace
 
 int run_show(Session& session) {
+  if (!session.options.arguments.empty() && is_document(session.options.arguments.front())) return show_document(session);
   session.choose_cluster();
   session.read_journal();
   const RunRecord run = find_run(session);

@@ -30,10 +30,12 @@ const std::vector<Flag>& all_flags() {
       {"out", "FILE", "plan: save the plan, for `gpuplan apply FILE`; init and record: write to FILE,\n"
                       "which must not exist"},
       {"workers", "N", "as many workers (default: one for each NUMA node with GPUs, or two)"},
+      {"purge", "", "also delete the base images that are kept for the next time"},
       {"destroy", "", "show what `gpuplan destroy` would do"},
       {"tree", "", "by NUMA node, host bridge and root port"},
       {"all", "", "also what has nothing to do with GPUs"},
       {"format", "FORMAT", "dot or mermaid (default: dot)"},
+      {"xml", "", "the document as XML, which is its only form"},
       {"version", "", "the same as `gpuplan version`"},
   };
   return flags;
@@ -70,7 +72,7 @@ const std::vector<Verb>& all_verbs() {
        "came from. What gpuplan did not make stays. SPEC names the cluster; without it, --cluster does.",
        "gpuplan destroy --cluster gpu\ngpuplan destroy h100.yaml --yes\n"
        "gpuplan destroy --target vfio-bind/0000:0a:00.0",
-       {"yes", "explain", "target", "exclude", "fault"}, run_destroy},
+       {"yes", "explain", "purge", "target", "exclude", "fault"}, run_destroy},
       {"check", "SPEC", "say whether the server can carry the spec",
        "Runs every check of the spec against the server: passed or not, the value found, where it was\n"
        "read, and what to do. Changes nothing.",
@@ -105,9 +107,12 @@ const std::vector<Verb>& all_verbs() {
        "gpuplan status\ngpuplan status --cluster gpu --json", {}, run_status},
       {"history", "", "list all runs of a cluster", "Lists the runs of a cluster, oldest first.",
        "gpuplan history --cluster gpu", {}, run_history},
-      {"show", "[RUN]", "show one run in detail",
-       "Shows the changes of a run, how each ended, and its stages. Without RUN: the latest.",
-       "gpuplan show\ngpuplan show 3 --json", {}, run_show},
+      {"show", "[RUN | vm NAME [SPEC] | kubeadm [SPEC]]", "show one run, or a document, in detail",
+       "Shows the changes of a run, how each ended, and its stages. Without RUN: the latest.\n"
+       "`vm NAME` prints the libvirt document with which the VM would be defined now, `kubeadm` the\n"
+       "configuration of the control plane; both of SPEC, else of the cluster's last run.",
+       "gpuplan show\ngpuplan show 3 --json\ngpuplan show vm gpu-worker-1 h100.yaml --xml\ngpuplan show kubeadm h100.yaml",
+       {"xml"}, run_show, 3},
       {"graph", "SPEC", "print the resources and their dependencies",
        "Prints what the spec expands to as a graph: DOT for Graphviz, or Mermaid for Markdown.",
        "gpuplan graph h100.yaml | dot -Tsvg > h100.svg\ngpuplan graph h100.yaml --format mermaid", {"format"},

@@ -24,6 +24,7 @@ struct Verb {
   std::string_view example;   // command lines
   std::vector<std::string_view> flags;  // beside the global ones
   int (*run)(Session& session);
+  std::size_t most_arguments = 1;       // of a verb that takes any
 
   bool takes_argument() const { return !argument.empty(); }
   bool needs_argument() const { return !argument.empty() && argument.front() != '['; }

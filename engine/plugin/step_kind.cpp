@@ -17,6 +17,10 @@ Change StepKind::compare(const Resource& resource, const Observation& observed, 
   return compare_by_schema(schema(), resource, observed);
 }
 
+std::optional<std::string> StepKind::document(const Resource& /*resource*/, const Spec& /*spec*/, HostReader& /*host*/) const {
+  return std::nullopt;
+}
+
 void StepKind::plan_removal(Change& change, const RemovalScope& /*scope*/) const { change.has_withdraw = true; }
 
 void StepKind::withdraw(const Change& change, const Json& /*captured*/, const Json& /*origin*/, Host& /*host*/,

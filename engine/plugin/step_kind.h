@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -94,6 +95,10 @@ class StepKind {
   // Completes a Change with action remove or replace: which of its stages exist and what cannot be
   // undone. The default: one reversible withdraw.
   virtual void plan_removal(Change& change, const RemovalScope& scope) const;
+
+  // What the step hands on to others for this resource (a libvirt domain document, a kubeadm configuration), as it
+  // would be on the host as it is now, without secrets. Read-only. The default: nothing.
+  virtual std::optional<std::string> document(const Resource& resource, const Spec& spec, HostReader& host) const;
 
   // What undo will need. Runs before the first stage; on disk before that stage starts. Read-only.
   virtual Json capture(const Change& change, HostReader& host) const = 0;

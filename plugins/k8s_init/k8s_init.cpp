@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cluster_common/kubeadm.h"
 #include "cluster_common/stored_declaration.h"
 #include "plugin/plugin.h"
@@ -72,6 +74,7 @@ const Schema& K8sInit::schema() const {
 }
 
 std::vector<Resource> K8sInit::expand(const Spec& spec) const {
+  if (!spec.kubernetes.enabled) return {};
   Resource resource;
   resource.address = Address(kind(), spec.control_plane.name);
   resource.declared = {{"cluster", spec.cluster},
@@ -86,6 +89,13 @@ std::vector<Resource> K8sInit::expand(const Spec& spec) const {
   resource.depends_on = resource.lives_in;
   resource.where = locate(spec, "kubernetes");
   return {resource};
+}
+
+std::optional<std::string> K8sInit::document(const Resource& resource, const Spec&, HostReader&) const {
+  const ControlPlane wanted = ControlPlane::from(resource);
+  const bool is_exact = std::count(wanted.version.begin(), wanted.version.end(), '.') == 2;
+  if (is_exact) return init_config(wanted, "v" + wanted.version);
+  return "# kubernetesVersion will be that of the guest's kubeadm.\n" + init_config(wanted, fmt::format("v{}.0", wanted.version));
 }
 
 std::vector<CheckResult> K8sInit::check(const Resource& resource, const Spec& spec, const Prior&,

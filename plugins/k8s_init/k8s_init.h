@@ -10,6 +10,7 @@ class K8sInit : public StepKind {
   std::string_view kind() const override { return "k8s-init"; }
   const Schema& schema() const override;
   std::vector<Resource> expand(const Spec& spec) const override;
+  std::optional<std::string> document(const Resource& resource, const Spec& spec, HostReader& host) const override;
   std::vector<CheckResult> check(const Resource& resource, const Spec& spec, const Prior& prior,
                                  HostReader& host) const override;
   Observation observe(const Resource& resource, const Prior& prior, HostReader& host) const override;

@@ -20,6 +20,7 @@ class VmDefine : public StepKind {
   Observation observe(const Resource& resource, const Prior& prior, HostReader& host) const override;
   Change compare(const Resource& resource, const Observation& observed, const Prior& prior) const override;
   void plan_removal(Change& change, const RemovalScope& scope) const override;
+  std::optional<std::string> document(const Resource& resource, const Spec& spec, HostReader& host) const override;
   Json capture(const Change& change, HostReader& host) const override;
   void withdraw(const Change& change, const Json& captured, const Json& origin, Host& host,
                 StepContext& context) const override;

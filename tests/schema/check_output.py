@@ -94,6 +94,8 @@ def main():
                 document(state, 0, "inventory", "discover", host=f"sim:{SOURCE}/specs/hosts/{name}")
                 document(state, 0, "writtenDocument", "init", host=f"sim:{SOURCE}/specs/hosts/{name}")
                 document(state, 0, "writtenDocument", "record", host=f"sim:{SOURCE}/specs/hosts/{name}")
+        document(state, 0, "writtenDocument", "show", "vm", "gpu-worker-1", SPEC)
+        document(state, 0, "writtenDocument", "show", "kubeadm", SPEC)
         document(state, 0, "inventory", "discover", host="local")
         document(state, 1, "refusal", "plan", SPEC, host=f"sim:{SOURCE}/specs/hosts/busy.yaml")
         document(state, 1, "refusal", "plan", f"{SOURCE}/tests/cli/broken.yaml")
