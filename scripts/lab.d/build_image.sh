@@ -17,6 +17,7 @@ build_image() {
   for unit in "${lab_masked_units[@]}"; do ln -sf /dev/null "tree/etc/systemd/system/$unit"; done
   ln -sf ../lab-network.service tree/etc/systemd/system/multi-user.target.wants/
   : >tree/etc/fstab
+  mkdir -p tree/etc/libvirt/storage/autostart  # as libvirtd does at its first pool, and leaves it
   tr -d - </proc/sys/kernel/random/uuid >tree/etc/machine-id
   # Without any rights, and with those over libvirt.
   chroot tree useradd --create-home --shell /bin/bash somebody

@@ -1,10 +1,20 @@
 # Sourced by scripts/lab: brings gpuplan into the lab.
 # shellcheck shell=bash
 
+# Brings targets of the release build up to date.
+build_release() {
+  local log=$lab_cache/build.log
+  [ -f build/release/build.ninja ] || cmake --preset release >"$log" 2>&1 || lab_fail "the release build cannot be configured: $log"
+  if ! cmake --build --preset release --target "$@" >"$log" 2>&1; then
+    tail -n 40 "$log" >&2
+    lab_fail "the release build failed; the whole log: $log"
+  fi
+}
+
 # The installed release build, in /usr/local of the lab; does nothing if exactly that is there already.
 deploy_gpuplan() {
   local tree sum
-  [ -x build/release/bin/gpuplan ] || build release
+  build_release gpuplan plugins/all
   tree=$(mktemp -d)
   cmake --install build/release --prefix "$tree" --strip >/dev/null
   sum=$(cd "$tree" && find bin lib -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-64)
@@ -41,12 +51,13 @@ deploy_files() {
 }
 
 # The test programs that look at a host, and what they have paths of in them, at the same places.
-lab_test_programs=(contract unit_host_local unit_host_libvirt)
+lab_test_programs=(contract unit_host_libvirt)
 deploy_tests() {
   local programs=("${lab_test_programs[@]}" file_access_child)
-  cmake --preset release -DGPUPLAN_BUILD_TESTS=ON >/dev/null
-  cmake --build --preset release --target "${programs[@]}" >/dev/null
-  tar -C / -c --exclude='*.o' "${programs[@]/#/${root#/}/build/release/tests/}" \
-    "${root#/}"/build/release/lib/gpuplan/libgpuplan_sdk.so* "${root#/}/specs" | lab_ssh tar -C / -x --no-same-owner
+  local libraries=("$root"/build/release/lib/gpuplan/libgpuplan_sdk.so*)
+  grep -q '^GPUPLAN_BUILD_TESTS:BOOL=ON' build/release/CMakeCache.txt || cmake --preset release -DGPUPLAN_BUILD_TESTS=ON >/dev/null
+  build_release "${programs[@]}"
+  tar -C / -c "${programs[@]/#/${root#/}/build/release/tests/}" "${libraries[@]#/}" "${root#/}/specs" |
+    lab_ssh tar -C / -x --no-same-owner
   deploy_libraries build/release/tests/contract "$root/build/release/tests/contract"
 }

@@ -25,7 +25,7 @@ class Refusals(LabCase):
     def test_gpus_of_one_group_for_two_workers(self):
         group = self.lab.iommu_group(BOARD_A)
         self.refuse(self.write_spec({"worker-1": [BOARD_A], "worker-2": [BOARD_B]}),
-                    f"IOMMU group {group} holds {BOARD_A} for worker-1 and {BOARD_B} for worker-2")
+                    f"IOMMU group {group} holds {BOARD_A} for lab-worker-1 and {BOARD_B} for lab-worker-2")
 
     def test_boot_display(self):
         self.refuse(self.write_spec({"worker-1": [BOOT_DISPLAY]}), "boot-display", BOOT_DISPLAY)

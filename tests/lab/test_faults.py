@@ -1,0 +1,83 @@
+"""What can go wrong under gpuplan's hands: the next plan tells the truth, and apply or rollback ends the job."""
+
+import time
+
+from case import LabCase, targets, variant
+from lab import GPU_A, GPU_B, GPU_C, GPU_D
+
+
+class HungDriver(LabCase):
+    """The host's driver never comes back from remove(): only a reboot helps."""
+
+    restores = True
+
+    @variant("default")
+    def test_apply_returns_names_the_gpu_and_rollback_returns_the_others(self):
+        name = self.write_spec({"worker-1": [GPU_B], "worker-2": [GPU_C]}, timeouts={"unbind": "10s"})
+        self.lab.control("fault", "hang", GPU_C)
+        self.addCleanup(self.lab.control, "fault", "wake", GPU_C)
+        started = time.monotonic()
+        result = self.run_gpuplan("apply", name, "--yes", *targets(GPU_B, GPU_C), status=3)
+        self.assertLess(time.monotonic() - started, 120)
+        self.assertRegex(result.output, f"{GPU_C} hangs: .*; nothing can end that, so reboot this host")
+        # The kernel really is stuck: a write of a file access child, in uninterruptible sleep.
+        self.assertRegex(self.lab.output("ps -e -o stat=,args="), r"(?m)^D.*gpuplan")
+        self.assert_bound(GPU_B)
+
+        check = self.run_gpuplan("check", name, status=6)
+        self.assertIn(f"{GPU_C} hangs", check.output)
+
+        rollback = self.run_gpuplan("rollback", "--cluster", "lab", "--yes", status=7)
+        self.assertIn(GPU_C, rollback.output)
+        self.assert_returned(GPU_B)
+
+
+class Killed(LabCase):
+    @variant("default")
+    def test_gpuplan_killed_in_the_middle_of_a_bind(self):
+        name = self.write_spec({"worker-1": [GPU_A, GPU_B], "worker-2": [GPU_C, GPU_D]})
+        self.lab.start("lab-apply", f"gpuplan apply {name} --yes " + " ".join(targets(GPU_A, GPU_B, GPU_C, GPU_D)))
+        # As soon as the first function has changed hands.
+        self.lab.output("for i in $(seq 600); do grep -qs vfio-pci /sys/bus/pci/devices/*/driver_override && break; "
+                        "sleep 0.02; done; systemctl kill --signal KILL lab-apply")
+        self.lab.shell("while systemctl is-active -q lab-apply; do sleep 0.1; done")
+        self.run_gpuplan("rollback", "--cluster", "lab", "--yes")
+        self.assert_returned(GPU_A, GPU_B, GPU_C, GPU_D)
+
+    @variant("default")
+    def test_libvirtd_killed(self):
+        name = self.write_spec({"worker-1": [GPU_A]})
+        self.lab.control("fault", "kill-libvirtd")
+        # Its socket starts it again.
+        self.assertRegex(self.run_gpuplan("check", name).output, r"pass +libvirt +reachable")
+
+
+class Rebooted(LabCase):
+    restores = True
+
+    @variant("full")
+    def test_plan_shows_lost_bindings_and_apply_repairs_them(self):
+        name = self.write_spec({"worker-1": [GPU_A]})
+        self.run_gpuplan("apply", name, "--yes", *targets(GPU_A))
+        self.lab.control("fault", "reboot")
+        self.assert_returned(GPU_A)
+        plan = self.run_gpuplan("plan", name, "--detailed-exitcode", *targets(GPU_A), status=2)
+        self.assertRegex(plan.output, rf"~ vfio-bind/{GPU_A}\n +driver: nvidia, snd_hda_intel → vfio-pci")
+        self.run_gpuplan("apply", name, "--yes", *targets(GPU_A))
+        self.assert_bound(GPU_A)
+        self.run_gpuplan("destroy", "--cluster", "lab", "--yes")
+        self.assert_returned(GPU_A)
+
+
+class Unplugged(LabCase):
+    restores = True
+
+    @variant("full")
+    def test_gpu_that_was_taken_out_is_named(self):
+        name = self.write_spec({"worker-1": [GPU_A], "worker-2": [GPU_C]})
+        self.run_gpuplan("apply", name, "--yes", *targets(GPU_A, GPU_C))
+        self.lab.control("fault", "unplug", GPU_C)
+        result = self.run_gpuplan("check", name, status=1)
+        self.assertIn(f"there is no PCI device {GPU_C}", result.output)
+        self.run_gpuplan("destroy", "--cluster", "lab", "--yes")
+        self.assert_returned(GPU_A)
