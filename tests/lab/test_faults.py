@@ -62,22 +62,8 @@ class Rebooted(LabCase):
         self.lab.control("fault", "reboot")
         self.assert_returned(GPU_A)
         plan = self.run_gpuplan("plan", name, "--detailed-exitcode", *targets(GPU_A), status=2)
-        self.assertRegex(plan.output, rf"~ vfio-bind/{GPU_A}\n +driver: nvidia, snd_hda_intel → vfio-pci")
+        self.assertRegex(plan.output, rf"\+ vfio-bind/{GPU_A}\n +driver: nvidia, snd_hda_intel → vfio-pci")
         self.run_gpuplan("apply", name, "--yes", *targets(GPU_A))
         self.assert_bound(GPU_A)
-        self.run_gpuplan("destroy", "--cluster", "lab", "--yes")
-        self.assert_returned(GPU_A)
-
-
-class Unplugged(LabCase):
-    restores = True
-
-    @variant("full")
-    def test_gpu_that_was_taken_out_is_named(self):
-        name = self.write_spec({"worker-1": [GPU_A], "worker-2": [GPU_C]})
-        self.run_gpuplan("apply", name, "--yes", *targets(GPU_A, GPU_C))
-        self.lab.control("fault", "unplug", GPU_C)
-        result = self.run_gpuplan("check", name, status=1)
-        self.assertIn(f"there is no PCI device {GPU_C}", result.output)
         self.run_gpuplan("destroy", "--cluster", "lab", "--yes")
         self.assert_returned(GPU_A)
