@@ -7,7 +7,6 @@
   machine.py snapshot RUN NAME
   machine.py restore RUN NAME
   machine.py reset RUN           as the reset button does
-  machine.py unplug RUN CARD     asks the host to let a card go; CARD as in topology.py, or its BDF
 """
 
 import os
@@ -131,23 +130,7 @@ def reset(run):
     connect(run).command("system_reset")
 
 
-def unplug(run, card):
-    by_address = {address: name for name, address in topology.CARDS.items()}
-    name = by_address.get(card, card)
-    if name not in topology.CARDS:
-        fail(f"there is no card {card}; cards: " + ", ".join(f"{n} ({a})" for n, a in topology.CARDS.items()))
-    machine = connect(run)
-    # The audio function leaves with its slot.
-    machine.command("device_del", id=name)
-    while True:
-        gone = machine.wait_for("DEVICE_DELETED", 30)
-        if gone is None:
-            fail(f"the host has not let {name} go within 30 s")
-        if gone.get("device") == name:
-            return
-
-
-COMMANDS = {function.__name__: function for function in (start, stop, alive, snapshot, restore, reset, unplug)}
+COMMANDS = {function.__name__: function for function in (start, stop, alive, snapshot, restore, reset)}
 
 if __name__ == "__main__":
     if len(sys.argv) < 3 or sys.argv[1] not in COMMANDS:

@@ -41,16 +41,3 @@ class Binding(LabCase):
         self.assert_bound(BOARD_A, BOARD_B)
         self.run_gpuplan("destroy", "--cluster", "lab", "--yes")
         self.assert_clean()
-
-    @variant("default")
-    def test_half_done_bind_is_completed(self):
-        # As a process leaves it that was killed between the two writes.
-        self.lab.output(f"modprobe vfio-pci; cd /sys/bus/pci/devices/{GPU_A} && echo vfio-pci >driver_override && "
-                        f"echo {GPU_A} >driver/unbind")
-        self.addCleanup(self.lab.shell, f"cd /sys/bus/pci/devices/{GPU_A} && echo >driver_override; "
-                                        f"echo {GPU_A} >driver/unbind; echo {GPU_A} >/sys/bus/pci/drivers_probe")
-        name = self.write_spec({"worker-1": [GPU_A]})
-        self.run_gpuplan("apply", name, "--yes", *targets(GPU_A))
-        self.assert_bound(GPU_A)
-        self.run_gpuplan("destroy", "--cluster", "lab", "--yes")
-        self.assertEqual(self.lab.functions(GPU_A)[0].driver_override, "(null)")
