@@ -35,7 +35,7 @@ std::string unit_path(const std::vector<PciFunction>& functions) {
 // driver takes them; only one from the initramfs can have them already.
 std::string unit_text(const std::vector<PciFunction>& functions) {
   std::string addresses;
-  for (const PciFunction& function : functions) addresses += " " + function.address.to_string();
+  for (const PciFunction& function : functions) addresses += fmt::format(" {}", function.address.to_string());
   return fmt::format(R"(# Made by gpuplan (host.persist_bindings). `gpuplan destroy` removes it.
 [Unit]
 Description=Bind{0} to vfio-pci
