@@ -78,7 +78,7 @@ std::string KeptDownloads::bring(const std::string& url, const std::string& sha2
     throw HostError(Kind::unsupported, url, fmt::format("cannot download {}: there is no directory for it", url));
   }
   claim(directory_);
-  const std::string file = fmt::format("{}/{}{}", directory_, prefix, sha256_hex(url).substr(0, name_digits));
+  std::string file = fmt::format("{}/{}{}", directory_, prefix, sha256_hex(url).substr(0, name_digits));
   const DownloadLock lock(file, limit);
   download({url, file, sha256, limit}, progress);
   return file;
