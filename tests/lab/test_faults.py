@@ -67,3 +67,15 @@ class Rebooted(LabCase):
         self.assert_bound(GPU_A)
         self.run_gpuplan("destroy", "--cluster", "lab", "--yes")
         self.assert_returned(GPU_A)
+
+    @variant("default")
+    def test_bindings_that_are_to_last_are_there_after_a_reboot(self):
+        name = self.write_spec({"worker-1": [GPU_A]}, host={"persist_bindings": True})
+        self.run_gpuplan("apply", name, "--yes", *targets(GPU_A))
+        self.lab.control("fault", "reboot")
+        self.assert_bound(GPU_A)
+        self.assert_returned(GPU_B)  # not taken, before or after
+        self.run_gpuplan("plan", name, "--detailed-exitcode", *targets(GPU_A))
+        self.run_gpuplan("destroy", "--cluster", "lab", "--yes")
+        self.assert_returned(GPU_A)
+        self.assertEqual(self.lab.output("find /etc/systemd/system -name 'gpuplan-*'"), "")
