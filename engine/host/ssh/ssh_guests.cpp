@@ -81,14 +81,14 @@ std::string shell_words(const std::vector<std::string>& argv) {
 }
 
 SshGuests::SshGuests(SshOptions options, FileSystem& files, CommandRunner run)
-    : options_(std::move(options)), run_(run), keys_(options_.key_directory, files, std::move(run)) {}
+    : options_(std::move(options)), run_program_(run), keys_(options_.key_directory, files, std::move(run)) {}
 
 SshGuests::~SshGuests() {
   if (sockets_.empty()) return;
   for (std::vector<std::string> close : connected_) {
     close.insert(close.begin() + 1, {"-O", "exit"});
     try {
-      run_({std::move(close), {}, std::chrono::seconds(5)});
+      run_program_({std::move(close), {}, std::chrono::seconds(5)});
     } catch (const HostError&) {
       // It closes by itself.
     }
@@ -130,7 +130,7 @@ std::vector<std::string> SshGuests::ssh(const GuestTarget& guest) {
   return argv;
 }
 
-CommandResult SshGuests::log_in_and(const GuestTarget& guest, const Command& command) {
+CommandResult SshGuests::run(const GuestTarget& guest, const Command& command) {
   if (!keys_.has(guest.node)) {
     throw HostError(Kind::unreachable, guest.node,
                     fmt::format("{} cannot be reached: gpuplan has made no ssh keys for it", shown(guest)));
@@ -143,7 +143,7 @@ CommandResult SshGuests::log_in_and(const GuestTarget& guest, const Command& com
   const auto time_is_up = [&] { return std::chrono::steady_clock::now() - started >= command.limit; };
   CommandResult result;
   try {
-    result = run_(login);
+    result = run_program_(login);
   } catch (const HostError& error) {
     if (error.kind() != Kind::timed_out) throw;
     throw HostError(Kind::timed_out, guest.node,
@@ -164,21 +164,19 @@ CommandResult SshGuests::log_in_and(const GuestTarget& guest, const Command& com
 
 bool SshGuests::answers(const GuestTarget& guest) {
   try {
-    return log_in_and(guest, {{"true"}, {}, answer_limit}).ok();
+    return run(guest, {{"true"}, {}, answer_limit}).ok();
   } catch (const HostError& error) {
     if (error.kind() == Kind::unreachable || error.kind() == Kind::timed_out) return false;
     throw;
   }
 }
 
-CommandResult SshGuests::run(const GuestTarget& guest, const Command& command) { return log_in_and(guest, command); }
-
 // The scripts below are constants; what varies is handed to them as arguments.
 
 std::optional<std::string> SshGuests::get(const GuestTarget& guest, const std::string& path) {
   const std::string script = fmt::format("test -e \"$1\" || exit {}; exec cat -- \"$1\"", absent);
   const Command command{{"sh", "-c", script, "get", path}, {}, transfer_limit};
-  CommandResult result = log_in_and(guest, command);
+  CommandResult result = run(guest, command);
   if (result.exit_status == absent) return std::nullopt;
   if (result.ok()) return std::move(result.output);
   throw HostError(Kind::failed, path,
@@ -191,7 +189,7 @@ void SshGuests::put(const GuestTarget& guest, const std::string& path, const std
       "umask 077; mkdir -p -- \"$(dirname -- \"$1\")\" && cat >\"$1.gpuplan-new\" && chmod \"$2\" \"$1.gpuplan-new\" "
       "&& mv -f -- \"$1.gpuplan-new\" \"$1\"";
   const Command command{{"sh", "-c", script, "put", path, fmt::format("{:04o}", mode)}, content, transfer_limit};
-  const CommandResult result = log_in_and(guest, command);
+  const CommandResult result = run(guest, command);
   if (result.ok()) return;
   throw HostError(Kind::failed, path,
                   fmt::format("cannot write {} on {}: {}", path, shown(guest), printable(last_line(result.errors))),
@@ -200,13 +198,11 @@ void SshGuests::put(const GuestTarget& guest, const std::string& path, const std
 
 void SshGuests::remove(const GuestTarget& guest, const std::string& path) {
   const Command command{{"rm", "-f", "--", path}, {}};
-  const CommandResult result = log_in_and(guest, command);
+  const CommandResult result = run(guest, command);
   if (result.ok()) return;
   throw HostError(Kind::failed, path,
                   fmt::format("cannot remove {} on {}: {}", path, shown(guest), printable(last_line(result.errors))),
                   result.errors);
 }
-
-void SshGuests::forget(const std::string& node) { keys_.forget(node); }
 
 }  // namespace gpuplan

@@ -33,15 +33,14 @@ class SshGuests : public Guests {
   void put(const GuestTarget& guest, const std::string& path, const std::string& content, unsigned mode) override;
   void remove(const GuestTarget& guest, const std::string& path) override;
   GuestCredentials credentials(const std::string& node) override { return keys_.credentials(node); }
-  void forget(const std::string& node) override;
+  void forget(const std::string& node) override { keys_.forget(node); }
 
  private:
   std::vector<std::string> ssh(const GuestTarget& guest);
   std::string control_path();
-  CommandResult log_in_and(const GuestTarget& guest, const Command& command);
 
   const SshOptions options_;
-  const CommandRunner run_;
+  const CommandRunner run_program_;
   KeyStore keys_;
   std::mutex mutex_;
   std::string sockets_;                           // made at the first use
