@@ -266,7 +266,8 @@ void LibvirtStorage::fetch(const std::string& pool_name, const std::string& name
   const std::string path =
       source.path.empty() ? downloads_.bring(source.url, source.sha256, source.limit, source.progress) : source.path;
   ImageFile image(path);
-  require_sha256(image, path, source.sha256);
+  // A download has been checked already, and lies where nobody else can write.
+  if (!source.path.empty()) require_sha256(image, path, source.sha256);
   VolumeDefinition definition;
   definition.name = name;
   definition.format = image.format();
