@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iostream>
 #include <map>
 
 #include "command/exit_codes.h"
@@ -11,7 +10,6 @@
 #include "command/session.h"
 #include "command/verbs.h"
 #include "host/interrupt.h"
-#include "plan/plan.h"
 #include "propose/proposal.h"
 #include "spec/read_spec.h"
 
@@ -101,15 +99,9 @@ int run_init(Session& session) {
   spec_of(inventory, proposal);
   const std::string text = print_spec(inventory, proposal);
   const std::string& path = session.options.out;
-  if (!path.empty()) write_new_file(path, text);
-  if (session.console.json()) {
-    session.console.document({{"format_version", plan_format_version}, {"text", text}, {"saved_to", path}});
-  } else if (path.empty()) {
-    session.console.out() << text;
-  } else {
-    session.console.out() << fmt::format("Written to {}. Next: `{}`.\n", printable(path),
-                                         session.suggest("check " + shell_quoted(path)));
-  }
+  hand_out(session, text, [&] {
+    return fmt::format("Written to {}. Next: `{}`.\n", printable(path), session.suggest("check " + shell_quoted(path)));
+  });
   session.console.show(warnings);
   return exit_done;
 }

@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <iostream>
 
 #include "command/exit_codes.h"
 #include "command/failure.h"
 #include "host/host_error.h"
+#include "plan/plan.h"
 
 namespace gpuplan::command {
 namespace {
@@ -46,6 +48,16 @@ void write_new_file(const std::string& path, const std::string& content) {
   if (written) return;
   unlink(path.c_str());
   refuse(path, error_number);
+}
+
+void hand_out(Session& session, const std::string& text, const std::function<std::string()>& said) {
+  const std::string& path = session.options.out;
+  if (!path.empty()) write_new_file(path, text);
+  if (session.console.json()) {
+    session.console.document({{"format_version", plan_format_version}, {"text", text}, {"saved_to", path}});
+  } else {
+    session.console.out() << (path.empty() ? text : said());
+  }
 }
 
 }  // namespace gpuplan::command

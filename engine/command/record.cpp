@@ -3,13 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <iostream>
-
 #include "command/exit_codes.h"
 #include "command/new_file.h"
 #include "command/session.h"
 #include "command/verbs.h"
-#include "plan/plan.h"
 
 namespace gpuplan::command {
 
@@ -19,15 +16,10 @@ int run_record(Session& session) {
   const Inventory inventory = read_inventory(*session.host.host, names);
   const std::string text = record_host(*session.host.host, inventory);
   const std::string& path = session.options.out;
-  if (!path.empty()) write_new_file(path, text);
-  if (session.console.json()) {
-    session.console.document({{"format_version", plan_format_version}, {"text", text}, {"saved_to", path}});
-  } else if (path.empty()) {
-    session.console.out() << text;
-  } else {
-    session.console.out() << fmt::format("Recorded in {}. Plan on it with `gpuplan plan SPEC --host sim:{}`.\n",
-                                         printable(path), shell_quoted(path));
-  }
+  hand_out(session, text, [&] {
+    return fmt::format("Recorded in {}. Plan on it with `gpuplan plan SPEC --host sim:{}`.\n", printable(path),
+                       shell_quoted(path));
+  });
   std::vector<Diagnostic> warnings;
   for (const std::string& sentence : inventory.unread) {
     warnings.push_back({Severity::warning, sentence, "the recorded model does not have it", {}, {}, {}});

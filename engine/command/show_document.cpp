@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iostream>
 
 #include "command/exit_codes.h"
 #include "command/failure.h"
+#include "command/new_file.h"
 #include "plan/contained_call.h"
-#include "plan/plan.h"
 
 namespace gpuplan::command {
 namespace {
@@ -84,11 +83,7 @@ int show_document(Session& session) {
   plugin_call(*plugin, "document", resource.address, &session.watch,
               [&] { document = plugin->kind->document(resource, spec, *session.host.host); });
   if (!document) throw Failure(exit_nothing_changed, fmt::format("{} has no document", resource.address.to_string()));
-  if (session.console.json()) {
-    session.console.document({{"format_version", plan_format_version}, {"text", *document}, {"saved_to", ""}});
-  } else {
-    session.console.out() << *document;
-  }
+  hand_out(session, *document);
   return exit_done;
 }
 
