@@ -9,6 +9,7 @@
 
 #include "command/exit_codes.h"
 #include "command/failure.h"
+#include "host/files/descriptor.h"
 #include "host/host_error.h"
 #include "plan/plan.h"
 
@@ -25,27 +26,14 @@ namespace {
                 "give a place for --out that can be written to");
 }
 
-bool write_all(int descriptor, const std::string& content) {
-  std::size_t done = 0;
-  while (done < content.size()) {
-    const ssize_t count = write(descriptor, content.data() + done, content.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
-    done += static_cast<std::size_t>(count);
-  }
-  return fsync(descriptor) == 0;
-}
-
 }  // namespace
 
 void write_new_file(const std::string& path, const std::string& content) {
   // O_EXCL follows no symlink and leaves what is there alone.
-  const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (descriptor < 0) refuse(path, errno);
-  const bool written = write_all(descriptor, content);
+  const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (!file) refuse(path, errno);
+  if (write_all(file, content) && fsync(file.get()) == 0) return;
   const int error_number = errno;
-  close(descriptor);
-  if (written) return;
   unlink(path.c_str());
   refuse(path, error_number);
 }

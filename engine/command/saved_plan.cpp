@@ -11,26 +11,13 @@
 #include "command/exit_codes.h"
 #include "command/failure.h"
 #include "command/planning.h"
+#include "host/files/descriptor.h"
 #include "plan/plan_file.h"
 
 namespace gpuplan::command {
 namespace {
 
 constexpr std::int64_t largest_plan_file = 256LL << 20;
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
 
 [[noreturn]] void refuse(const std::string& path, const std::string& what, const std::string& remedy) {
   throw Failure(exit_nothing_changed, fmt::format("the plan {} {}", printable(path), what), {}, remedy);
@@ -51,12 +38,12 @@ std::string read_all(int descriptor, const std::string& path) {
 // Whoever can write a plan decides what root will do.
 std::string read_trusted(const std::string& path) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (file.number() < 0) {
+  if (!file) {
     refuse(path, errno == ELOOP ? "is a symlink" : fmt::format("cannot be opened: {}", std::strerror(errno)),
            errno == ELOOP ? "give the file that it leads to" : "give a file that `gpuplan plan --out` wrote");
   }
   struct stat facts {};
-  if (fstat(file.number(), &facts) != 0 || !S_ISREG(facts.st_mode)) {
+  if (fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) {
     refuse(path, "is not a regular file", "give a file that `gpuplan plan --out` wrote");
   }
   if (facts.st_uid != geteuid() && facts.st_uid != 0) {
@@ -66,7 +53,7 @@ std::string read_trusted(const std::string& path) {
     refuse(path, "can be written by others", fmt::format("look at who changed it, then `chmod go-w {}`", shell_quoted(path)));
   }
   if (facts.st_size > largest_plan_file) refuse(path, "is larger than any plan", "give a file that `gpuplan plan --out` wrote");
-  return read_all(file.number(), path);
+  return read_all(file.get(), path);
 }
 
 std::int64_t last_run(Session& session) {
@@ -126,7 +113,7 @@ SavedPlan read_saved(const std::string& path) {
 bool is_saved_plan(const std::string& path) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   std::array<char, 64> start{};
-  const ssize_t got = file.number() < 0 ? -1 : ::read(file.number(), start.data(), start.size());
+  const ssize_t got = !file ? -1 : ::read(file.get(), start.data(), start.size());
   return got > 0 && is_plan_file(std::string_view(start.data(), static_cast<std::size_t>(got)));
 }
 
@@ -180,13 +167,8 @@ void save_plan(Session& session, const Planned& planned, const std::string& path
                   "give a file in a directory that you can write, with --out FILE");
   };
   const Descriptor file(open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (file.number() < 0) fail("it cannot be made");
-  for (std::size_t done = 0; done < text.size();) {
-    const ssize_t wrote = ::write(file.number(), text.data() + done, text.size() - done);
-    if (wrote < 0 && errno != EINTR) fail("it cannot be written");
-    if (wrote > 0) done += static_cast<std::size_t>(wrote);
-  }
-  if (fsync(file.number()) != 0) fail("it cannot be written");
+  if (!file) fail("it cannot be made");
+  if (!write_all(file, text) || fsync(file.get()) != 0) fail("it cannot be written");
   if (std::rename(part.c_str(), path.c_str()) != 0) fail("it cannot be put in place");
 }
 

@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "host/local/descriptor.h"
+#include "host/files/descriptor.h"
 
 namespace gpuplan {
 

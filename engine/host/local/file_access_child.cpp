@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "host/local/descriptor.h"
+#include "host/files/descriptor.h"
 #include "host/local/file_access_protocol.h"
 #include "host/local/local_host.h"
 

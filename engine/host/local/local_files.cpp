@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <string_view>
 
-#include "host/local/durable_files.h"
-#include "host/local/file_errors.h"
+#include "host/files/durable_files.h"
+#include "host/files/file_errors.h"
 
 namespace gpuplan {
 namespace {

@@ -12,7 +12,7 @@
 #include <memory>
 #include <vector>
 
-#include "host/local/descriptor.h"
+#include "host/files/descriptor.h"
 #include "host/ports.h"
 
 namespace gpuplan {

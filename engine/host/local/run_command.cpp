@@ -20,7 +20,7 @@
 #include <cstdlib>
 #include <type_traits>
 
-#include "host/local/descriptor.h"
+#include "host/files/descriptor.h"
 
 namespace gpuplan {
 namespace {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace gpuplan {
@@ -41,6 +42,9 @@ Pipe make_pipe();
 // A file in memory that holds `content`, open at its start, closed on exec. What a child reads as its
 // standard input: unlike a pipe it cannot fill up, and nobody needs to feed it. Throws HostError::failed.
 Descriptor file_in_memory(const std::string& content);
+
+// Writes all of `bytes`, also to a descriptor that takes them in pieces. False, with errno, if that failed. Thread-safe.
+bool write_all(const Descriptor& descriptor, std::string_view bytes);
 
 // Whether a system call with this result was cut short by a signal and has to be made again.
 bool interrupted_call(std::ptrdiff_t result);

@@ -1,4 +1,4 @@
-#include "host/local/file_errors.h"
+#include "host/files/file_errors.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

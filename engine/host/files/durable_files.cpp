@@ -1,4 +1,4 @@
-#include "host/local/durable_files.h"
+#include "host/files/durable_files.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -8,8 +8,8 @@
 #include <cerrno>
 
 #include "digest/digest.h"
-#include "host/local/descriptor.h"
-#include "host/local/file_errors.h"
+#include "host/files/descriptor.h"
+#include "host/files/file_errors.h"
 
 namespace gpuplan {
 namespace {
@@ -72,13 +72,7 @@ class NewFile {
 
   void fill(const std::string& content, mode_t mode) {
     if (fchmod(file_.get(), mode) != 0) fail();
-    for (std::size_t done = 0; done < content.size();) {
-      const ssize_t count = write(file_.get(), content.data() + done, content.size() - done);
-      if (interrupted_call(count)) continue;
-      if (count <= 0) fail();
-      done += static_cast<std::size_t>(count);
-    }
-    if (fsync(file_.get()) != 0) fail();
+    if (!write_all(file_, content) || fsync(file_.get()) != 0) fail();
   }
   void move_to(const std::string& name) {
     if (renameat(directory_.get(), name_.c_str(), directory_.get(), name.c_str()) != 0) fail();

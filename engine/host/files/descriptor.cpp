@@ -1,4 +1,4 @@
-#include "host/local/descriptor.h"
+#include "host/files/descriptor.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -44,14 +44,19 @@ Descriptor file_in_memory(const std::string& content) {
   Descriptor file(memfd_create("gpuplan-input", MFD_CLOEXEC));
   if (!file) fail("file in memory");
   file = above_standard(std::move(file));
-  for (std::size_t done = 0; done < content.size();) {
-    const ssize_t count = ::write(file.get(), content.data() + done, content.size() - done);
-    if (interrupted_call(count)) continue;
-    if (count <= 0) fail("file in memory");
-    done += static_cast<std::size_t>(count);
-  }
+  if (!write_all(file, content)) fail("file in memory");
   if (lseek(file.get(), 0, SEEK_SET) != 0) fail("file in memory");
   return file;
+}
+
+bool write_all(const Descriptor& descriptor, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(descriptor.get(), bytes.data(), bytes.size());
+    if (interrupted_call(count)) continue;
+    if (count <= 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return true;
 }
 
 bool interrupted_call(std::ptrdiff_t result) { return result < 0 && errno == EINTR; }
