@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 
 #include <mutex>
+#include <set>
+#include <utility>
 
 #include "apply/journal_file.h"
 #include "apply/journal_rows.h"
@@ -17,8 +19,9 @@ namespace {
 class SqliteJournal : public Journal {
  public:
   // `writing` is null for a journal that is only read.
-  SqliteJournal(std::unique_ptr<Database> reading, std::unique_ptr<Database> writing, WriteHook hook)
-      : reading_(std::move(reading)), writing_(std::move(writing)) {
+  SqliteJournal(const std::string& path, std::unique_ptr<Database> reading, std::unique_ptr<Database> writing,
+                WriteHook hook)
+      : undo_files_(path + "-undo"), reading_(std::move(reading)), writing_(std::move(writing)) {
     if (writing_) writer_ = std::make_unique<JournalWriter>(*writing_, std::move(hook));
   }
 
@@ -32,7 +35,7 @@ class SqliteJournal : public Journal {
   }
   std::vector<ChangeRecord> changes(std::int64_t run) override {
     const std::lock_guard lock(read_mutex_);
-    return read_changes(*reading_, run);
+    return read_changes(*reading_, run, undo_files_);
   }
   std::vector<StageRecord> stages(std::int64_t run) override {
     const std::lock_guard lock(read_mutex_);
@@ -40,7 +43,7 @@ class SqliteJournal : public Journal {
   }
   std::vector<OwnedResource> owned() override {
     const std::lock_guard lock(read_mutex_);
-    return read_owned(*reading_);
+    return read_owned(*reading_, undo_files_);
   }
 
   std::int64_t begin_run(const RunRecord& run, const Plan& plan) override {
@@ -53,6 +56,10 @@ class SqliteJournal : public Journal {
       insert_changes(database, id, changes);
       insert_stages(database, id, plan.stages);
     });
+    const std::lock_guard lock(secret_mutex_);
+    for (std::size_t i = 0; i < plan.changes.size(); ++i) {
+      if (!plan.changes[i].sensitive.empty()) secret_.emplace(id, i);
+    }
     return id;
   }
 
@@ -82,6 +89,7 @@ class SqliteJournal : public Journal {
 
   void run_ends(std::int64_t run, RunStatus status) override {
     write([&](Database& database) { write_run_status(database, run, status); });
+    remove_undo_files();
   }
 
   void change_begins(std::int64_t run, std::size_t change, const Json& data, std::size_t stage,
@@ -120,11 +128,24 @@ class SqliteJournal : public Journal {
 
   void run_rolled_back(std::int64_t run) override {
     write([&](Database& database) { write_run_rolled_back(database, run); });
+    remove_undo_files();
   }
 
  private:
-  static std::string undo_data(std::int64_t run, std::size_t change, const Json& data) {
-    return journal_json(data, fmt::format("the undo data of change {} of run {}", change, run));
+  // What the row of the change holds: the data itself, or the name of a file where secrets are in it.
+  std::string undo_data(std::int64_t run, std::size_t change, const Json& data) {
+    std::string text = journal_json(data, fmt::format("the undo data of change {} of run {}", change, run));
+    return holds_secrets(run, change) ? undo_files_.keep(run, change, text) : text;
+  }
+
+  bool holds_secrets(std::int64_t run, std::size_t change) {
+    const std::lock_guard lock(secret_mutex_);
+    return secret_.count({run, change}) > 0;
+  }
+
+  void remove_undo_files() {
+    const std::lock_guard lock(read_mutex_);
+    undo_files_.remove_others(read_needed_undo_files(*reading_));
   }
 
   void write(const JournalWriter::Work& work) {
@@ -136,6 +157,9 @@ class SqliteJournal : public Journal {
     writer_->write(work);
   }
 
+  const UndoFiles undo_files_;
+  std::mutex secret_mutex_;
+  std::set<std::pair<std::int64_t, std::size_t>> secret_;  // run and change: those with sensitive attributes
   std::mutex read_mutex_;
   std::unique_ptr<Database> reading_;
   std::unique_ptr<Database> writing_;  // used by whichever caller leads, see JournalWriter
@@ -178,7 +202,7 @@ std::unique_ptr<Journal> Journal::open(const std::string& path, const std::strin
   if (blank) lay_out(*writing, cluster);
   require_sound(*writing, cluster);
   auto reading = std::make_unique<Database>(real_path, path, DatabaseMode::read);
-  return std::make_unique<SqliteJournal>(std::move(reading), std::move(writing), std::move(hook));
+  return std::make_unique<SqliteJournal>(real_path, std::move(reading), std::move(writing), std::move(hook));
 }
 
 std::unique_ptr<Journal> Journal::open_read_only(const std::string& path, const std::string& cluster) {
@@ -187,7 +211,7 @@ std::unique_ptr<Journal> Journal::open_read_only(const std::string& path, const 
   auto reading = open_for_reading(real_path, path);
   if (is_blank(*reading)) return nullptr;
   require_sound(*reading, cluster);
-  return std::make_unique<SqliteJournal>(std::move(reading), nullptr, WriteHook{});
+  return std::make_unique<SqliteJournal>(real_path, std::move(reading), nullptr, WriteHook{});
 }
 
 }  // namespace gpuplan

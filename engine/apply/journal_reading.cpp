@@ -35,6 +35,13 @@ Enum known(std::optional<Enum> value, const std::string& text) {
   return *value;
 }
 
+// Undo data: in the row itself or, where it holds secrets, in the file that the row names.
+Json undo_data(const Statement& row, int column, std::string_view name, const UndoFiles& files) {
+  if (row.is_null(column)) return nullptr;
+  const std::string text = row.text(column);
+  return parse_json(UndoFiles::is_reference(text) ? files.read(text) : text, name);
+}
+
 Json json_column(const Statement& row, int column, std::string_view name) {
   if (row.is_null(column)) return nullptr;
   return parse_json(row.text(column), name);
@@ -86,7 +93,7 @@ std::optional<RunRecord> read_run(Database& database, std::int64_t id) {
   return run_from(database, row);
 }
 
-std::vector<ChangeRecord> read_changes(Database& database, std::int64_t run) {
+std::vector<ChangeRecord> read_changes(Database& database, std::int64_t run, const UndoFiles& undo_files) {
   std::vector<ChangeRecord> changes;
   Statement rows = database.prepare(
       "SELECT position, change, state, error, captured FROM changes WHERE run = ? ORDER BY position");
@@ -99,7 +106,7 @@ std::vector<ChangeRecord> read_changes(Database& database, std::int64_t run) {
       record.change = change_from_json(json_column(rows, 1, "change"));
       record.state = known(resource_state_from_string(rows.text(2)), rows.text(2));
       record.error = rows.text(3);
-      record.captured = json_column(rows, 4, "captured");
+      record.captured = undo_data(rows, 4, "captured", undo_files);
       return record;
     }));
   }
@@ -130,7 +137,7 @@ std::vector<StageRecord> read_stages(Database& database, std::int64_t run) {
   return stages;
 }
 
-std::vector<OwnedResource> read_owned(Database& database) {
+std::vector<OwnedResource> read_owned(Database& database, const UndoFiles& undo_files) {
   std::vector<OwnedResource> owned;
   Statement rows =
       database.prepare("SELECT address, resource, origin, first_run, complete FROM owned ORDER BY address");
@@ -138,13 +145,24 @@ std::vector<OwnedResource> read_owned(Database& database) {
     owned.push_back(read_row(database, "the record of " + rows.text(0), [&] {
       OwnedResource resource;
       resource.resource = resource_from_json(json_column(rows, 1, "resource"));
-      resource.origin = json_column(rows, 2, "origin");
+      resource.origin = undo_data(rows, 2, "origin", undo_files);
       resource.first_run = rows.integer(3);
       resource.complete = rows.integer(4) != 0;
       return resource;
     }));
   }
   return owned;
+}
+
+std::set<std::string> read_needed_undo_files(Database& database) {
+  std::set<std::string> needed;
+  Statement rows = database.prepare(
+      "SELECT origin FROM owned WHERE origin LIKE 'file %' UNION "
+      "SELECT captured FROM changes JOIN runs ON runs.id = changes.run WHERE captured LIKE 'file %' AND status <> ?1 "
+      "AND runs.id >= (SELECT coalesce(max(id), 0) FROM runs WHERE status = ?2 AND command <> 'rollback')");
+  rows.bind(to_string(RunStatus::rolled_back)).bind(to_string(RunStatus::succeeded));
+  while (rows.step()) needed.insert(rows.text(0));
+  return needed;
 }
 
 }  // namespace gpuplan

@@ -290,6 +290,7 @@ class Planning {
     change.resource = resource;
     change.before = observe(plugin, resource, owned_.prior(resource.address));
     change.has_withdraw = true;
+    change.sensitive = sensitive_attributes(plugin.kind->schema());
     change.reasons.push_back("gpuplan made it, and it is declared no more");
     if (!change.before.exists) change.notes.push_back("it is not there any more; what is left of it is cleaned up");
     for (const auto& [name, value] : change.before.attributes) {

@@ -86,14 +86,20 @@ void plan_update_or_replace(Change& change, const Schema& schema) {
 
 }  // namespace
 
+std::vector<std::string> sensitive_attributes(const Schema& schema) {
+  std::vector<std::string> names;
+  for (const AttributeSchema& attribute : schema) {
+    if (attribute.sensitive) names.push_back(attribute.name);
+  }
+  return names;
+}
+
 Change compare_by_schema(const Schema& schema, const Resource& resource, const Observation& observed) {
   Change change;
   change.address = resource.address;
   change.resource = resource;
   change.before = observed;
-  for (const AttributeSchema& attribute : schema) {
-    if (attribute.sensitive) change.sensitive.push_back(attribute.name);
-  }
+  change.sensitive = sensitive_attributes(schema);
   if (observed.exists) {
     plan_update_or_replace(change, schema);
   } else {

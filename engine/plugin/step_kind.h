@@ -100,7 +100,8 @@ class StepKind {
   // would be on the host as it is now, without secrets. Read-only. The default: nothing.
   virtual std::optional<std::string> document(const Resource& resource, const Spec& spec, HostReader& host) const;
 
-  // What undo will need. Runs before the first stage; on disk before that stage starts. Read-only.
+  // What undo will need. Runs before the first stage; on disk before that stage starts: in the journal or, if the
+  // schema has sensitive attributes, in a file of mode 0600 that the journal names. Read-only.
   virtual Json capture(const Change& change, HostReader& host) const = 0;
 
   // The stages. Idempotent: each may find any part of its work done by a run that was killed.
@@ -118,6 +119,9 @@ class StepKind {
   virtual void undo(Stage stage, const Change& change, const Json& captured, Host& host,
                     StepContext& context) const = 0;
 };
+
+// The names of the sensitive attributes of `schema`, for Change::sensitive.
+std::vector<std::string> sensitive_attributes(const Schema& schema);
 
 // compare() of the interface: exists or not, then attribute by attribute as `schema` says.
 Change compare_by_schema(const Schema& schema, const Resource& resource, const Observation& observed);

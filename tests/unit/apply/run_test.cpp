@@ -1,5 +1,7 @@
 // The executor and rollback on a real journal, with resources that are files.
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 
 #include "apply/executor.h"
 #include "apply/rollback.h"
@@ -70,6 +72,19 @@ Fault fail_at(const std::string& name) {
   return fault;
 }
 
+// Colors are secrets.
+class SecretKind : public ToyKind {
+ public:
+  const Schema& schema() const override {
+    static const Schema schema = [this] {
+      Schema out = ToyKind::schema();
+      out.front().sensitive = true;
+      return out;
+    }();
+    return schema;
+  }
+};
+
 struct UndoInterrupt {
   ~UndoInterrupt() { Interrupt::request(0); }
 };
@@ -109,6 +124,27 @@ TEST_CASE("a failed step skips its dependents, not its neighbours, and rollback 
   CHECK(world.host.file_system.content == before);
   CHECK(world.journal->owned().empty());
   CHECK(plan_rollback(*world.journal, std::nullopt, "toy").runs.empty());
+}
+
+TEST_CASE("rollback brings a secret back that the journal does not hold") {
+  World world;
+  world.kinds = {};
+  world.kind = std::make_shared<SecretKind>();
+  world.kinds.add(world.kind);
+  world.kind->wanted = {{"a", "first-secret"}};
+  world.apply();
+  const auto before = world.host.file_system.content;
+  world.kind->wanted = {{"a", "second-secret"}, {"b", "third-secret", "round", {}, {"a"}}};
+  CHECK(world.apply({fail_at("b")}).status == RunStatus::failed);
+  CHECK(world.host.file_system.content.at("/toy/a").find("second-secret") != std::string::npos);
+  for (const char* name : {"journal.db", "journal.db-wal"}) {
+    std::ifstream file(world.directory / name, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    CHECK(bytes.size() > 0);
+    CHECK(bytes.find("-secret") == std::string::npos);
+  }
+  CHECK(world.rollback().differences.empty());
+  CHECK(world.host.file_system.content == before);
 }
 
 TEST_CASE("apply goes on from where a failed run stopped") {
