@@ -149,14 +149,6 @@ std::string group_table(const Inventory& inventory, bool all) {
 
 }  // namespace
 
-std::string size_words(std::uint64_t bytes) {
-  constexpr std::uint64_t kib = 1024;
-  if (bytes > 0 && bytes % (kib * kib * kib) == 0) return fmt::format("{}G", bytes / (kib * kib * kib));
-  if (bytes > 0 && bytes % (kib * kib) == 0) return fmt::format("{}M", bytes / (kib * kib));
-  if (bytes > 0 && bytes % kib == 0) return fmt::format("{}K", bytes / kib);
-  return std::to_string(bytes);
-}
-
 std::string describe(const DeviceHolder& holder) {
   return fmt::format("{} (pid {}{})", holder.command, holder.pid,
                      holder.unit.empty() ? "" : ", unit " + holder.unit);

@@ -17,8 +17,6 @@ std::string print_inventory_tree(const Inventory& inventory, bool all);
 // Everything; documented in docs/output.schema.json, definition "inventory".
 Json inventory_to_json(const Inventory& inventory);
 
-// "128G", "32M", "1536K"
-std::string size_words(std::uint64_t bytes);
 // "python3 (pid 4242, unit jupyter.service)"
 std::string describe(const DeviceHolder& holder);
 // Who uses a function, as a list: holders, VMs, the boot display. Empty: nobody is known to.

@@ -47,7 +47,7 @@ void read_device_ids(MappingDecoder& document, Spec& spec, Diagnostics& diagnost
     if (!id) {
       diagnostics.error(item.where(),
                         fmt::format("gpu_device_ids[{}]: {} is not a PCI vendor and device id", i, quote(*text)),
-                        "write VENDOR:DEVICE in hexadecimal, as lspci -nn prints it: \"10de:2330\"");
+                        "write VENDOR:DEVICE in hexadecimal, as `gpuplan discover` prints it: \"10de:2330\"");
     } else if (std::find(spec.gpu_device_ids.begin(), spec.gpu_device_ids.end(), *id) == spec.gpu_device_ids.end()) {
       spec.gpu_device_ids.push_back(*id);
     }
@@ -84,7 +84,7 @@ class GpuReader {
       gpu.where = member->where();
     } else {
       diagnostics_.error(node.where(), fmt::format("{} has no pci_address", what),
-                         "find the GPUs with: lspci -Dnn -d 10de:");
+                         "find the GPUs with `gpuplan discover`");
     }
     if (address) {
       gpu.address = *address;
@@ -103,7 +103,7 @@ class GpuReader {
     const auto bdf = parse_bdf(*text);
     if (!bdf) {
       diagnostics_.error(node->where(), fmt::format("{}: {} is not a PCI address", entry.path(key), quote(*text)),
-                         "write DOMAIN:BUS:DEVICE.FUNCTION in hexadecimal, as lspci -D prints it: \"0000:0a:00.0\"");
+                         "write DOMAIN:BUS:DEVICE.FUNCTION in hexadecimal, as `gpuplan discover` prints it: \"0000:0a:00.0\"");
     }
     return bdf;
   }

@@ -26,7 +26,7 @@ CheckResult missing(const GpuSubject& subject) {
     present += fmt::format("{}{} ({})", present.empty() ? "" : ", ", names.back(), function.id.to_string());
   }
   const std::string nearest = did_you_mean(wanted, std::vector<std::string_view>(names.begin(), names.end()));
-  std::string remedy = present.empty() ? "this host has no GPU at all; see `lspci -D`" : "GPUs on this host: " + present;
+  std::string remedy = present.empty() ? "this host has no GPU at all; see `gpuplan discover --all`" : "GPUs on this host: " + present;
   if (!nearest.empty()) remedy += fmt::format("; did you mean {}?", nearest);
   return subject.result("exists", CheckStatus::fail, fmt::format("there is no PCI device {}", wanted),
                         sysfs_device(subject.address), remedy);

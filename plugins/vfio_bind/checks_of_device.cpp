@@ -174,11 +174,11 @@ CheckResult check_bars(const GpuSubject& subject) {
   for (const PciBar& bar : subject.gpu.bars) {
     if (bar.base == 0) {
       return subject.result("bars-assigned", CheckStatus::fail,
-                            fmt::format("BAR {} ({} MiB) of {} has no address", bar.index, bar.size >> 20U,
+                            fmt::format("BAR {} ({}) of {} has no address", bar.index, size_words(bar.size),
                                         subject.address.to_string()),
                             path(subject, "resource"), remedy);
     }
-    sizes += fmt::format("{}BAR {} {} MiB", sizes.empty() ? "" : ", ", bar.index, bar.size >> 20U);
+    sizes += fmt::format("{}BAR {} {}", sizes.empty() ? "" : ", ", bar.index, size_words(bar.size));
   }
   return subject.pass("bars-assigned", sizes, path(subject, "resource"));
 }

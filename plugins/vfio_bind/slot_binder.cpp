@@ -46,7 +46,7 @@ void SlotBinder::take(const SavedState& saved) {
   const auto functions = read_slot_functions(host_.files(), gpu_);
   if (functions.empty()) {
     throw HostError(HostError::Kind::not_found, sysfs_device(gpu_),
-                    fmt::format("{} is not on this host any more; look for it with `lspci -D`", gpu_.to_string()));
+                    fmt::format("{} is not on this host any more; look for it with `gpuplan discover`", gpu_.to_string()));
   }
   const bool done = std::all_of(functions.begin(), functions.end(),
                                 [](const PciFunction& function) { return function.driver == vfio; });

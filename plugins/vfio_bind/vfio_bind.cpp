@@ -120,6 +120,12 @@ class VfioBind : public StepKind {
     const auto functions = observed.attributes.list("functions");
     if (change.action == Action::create && !functions.empty()) describe_taking(change, observed);
     if (change.action == Action::none) return change;
+    if (change.action == Action::create && prior.owned) {
+      change.notes.emplace_back(resource.declared.flag(at_boot)
+                                    ? "gpuplan had taken it before; somebody has given it back since"
+                                    : "gpuplan had taken it before; a reboot gives it back unless the spec has "
+                                      "`host: {persist_bindings: true}`");
+    }
     if (resource.declared.flag(at_boot) && !observed.attributes.flag(at_boot)) {
       change.notes.push_back("is bound again at each boot, before other drivers and libvirt start");
     }

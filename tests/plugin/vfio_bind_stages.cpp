@@ -274,7 +274,7 @@ TEST_CASE("vfio-bind: a GPU that has gone") {
     CHECK_FALSE(host.gpu.observe().exists);
     const HostError error = host_error_of([&] { host.gpu.apply_captured(); });
     CHECK(error.kind() == HostError::Kind::not_found);
-    CHECK(std::string(error.what()) == "0000:0a:00.0 is not on this host any more; look for it with `lspci -D`");
+    CHECK(std::string(error.what()) == "0000:0a:00.0 is not on this host any more; look for it with `gpuplan discover`");
   }
   SECTION("its old driver too") {
     host.bus.refusing = "nvidia";

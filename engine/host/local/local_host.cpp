@@ -126,9 +126,12 @@ std::map<std::string, std::string> LocalHost::limitations() {
                        "alone, and a whole run can be rehearsed with --host sim:FILE",
                        what, no_kubernetes_yet);
   };
-  return {{"k8s-init", words("Kubernetes cannot be set up")},
+  std::map<std::string, std::string> limitations = {{"k8s-init", words("Kubernetes cannot be set up")},
           {"worker-join", words("workers cannot join")},
           {"gpu-operator", words("the GPU Operator cannot be installed")}};
+  // A test's tree of files in place of the root directory belongs to whoever runs the test.
+  if (root_.empty() && geteuid() != 0) limitations["vfio-bind"] = "only root can move a GPU from one driver to another; run gpuplan as root";
+  return limitations;
 }
 
 }  // namespace

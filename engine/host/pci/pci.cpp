@@ -221,6 +221,14 @@ bool is_off_the_bus(FileReader& files, const Bdf& address) {
   return text && text->size() >= 4 && text->substr(0, 4) == "\xFF\xFF\xFF\xFF";
 }
 
+std::string size_words(std::uint64_t bytes) {
+  constexpr std::uint64_t kib = 1024;
+  if (bytes > 0 && bytes % (kib * kib * kib) == 0) return fmt::format("{}G", bytes / (kib * kib * kib));
+  if (bytes > 0 && bytes % (kib * kib) == 0) return fmt::format("{}M", bytes / (kib * kib));
+  if (bytes > 0 && bytes % kib == 0) return fmt::format("{}K", bytes / kib);
+  return std::to_string(bytes);
+}
+
 std::vector<Bdf> read_iommu_group(FileReader& files, int group) {
   return addresses_in(files, fmt::format("/sys/kernel/iommu_groups/{}/devices", group));
 }

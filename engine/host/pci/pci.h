@@ -66,6 +66,9 @@ std::vector<Bdf> read_iommu_group(FileReader& files, int group);
 
 std::string sysfs_device(const Bdf& address);  // "/sys/bus/pci/devices/0000:0a:00.0"
 
+// A BAR's size as lspci(8) writes it: "128G", "32M", "4K".
+std::string size_words(std::uint64_t bytes);
+
 // The content of a file without blanks and line ends around it; nothing if it is absent or cannot be
 // read. Throws HostError::timed_out and ::unreachable only: those are never "absent".
 std::optional<std::string> read_trimmed(FileReader& files, const std::string& path);

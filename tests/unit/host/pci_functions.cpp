@@ -259,3 +259,10 @@ TEST_CASE("on vfio-pci the group's file and the device's own count") {
   CHECK(holders[0].pid == 50);
   CHECK(holders[1].pid == 52);
 }
+
+TEST_CASE("pci: sizes in the words of lspci") {
+  CHECK(size_words(128ULL << 30U) == "128G");
+  CHECK(size_words(1536ULL << 10U) == "1536K");
+  CHECK(size_words(128) == "128");
+  CHECK(size_words(0) == "0");
+}
