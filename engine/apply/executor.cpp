@@ -63,8 +63,9 @@ class Execution {
     events_.run_started(run_, plan_.stages.size());
     std::vector<Task> tasks;
     for (const PlannedStage& stage : plan_.stages) tasks.push_back({stage.after, phase_of(stage)});
-    run_tasks(tasks, options.parallelism, [] { return !Interrupt::requested(); },
-              [this](std::size_t stage) { return run_stage(stage); });
+    const std::vector<TaskEnd> ends = run_tasks(tasks, options.parallelism, [] { return !Interrupt::requested(); },
+                                                [this](std::size_t stage) { return run_stage(stage); });
+    needs_reboot_ = std::count(ends.begin(), ends.end(), TaskEnd::held) > 0;
     return finish();
   }
 
@@ -94,7 +95,7 @@ class Execution {
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
     succeed(index, took.count());
-    return TaskEnd::done;
+    return change.needs_reboot ? TaskEnd::held : TaskEnd::done;
   }
 
   // Before the first stage of a change: look again, then save what undo will need.
@@ -261,7 +262,10 @@ class Execution {
     const bool all_ended = std::all_of(outcome.resources.begin(), outcome.resources.end(), [](const ResourceOutcome& item) {
       return item.state != ResourceState::skipped && item.state != ResourceState::interrupted;
     });
-    if (outcome.status != RunStatus::failed && !all_ended) outcome.status = RunStatus::interrupted;
+    if (outcome.status != RunStatus::failed) {
+      if (needs_reboot_ && !Interrupt::requested()) outcome.status = RunStatus::reboot_required;
+      else if (!all_ended) outcome.status = RunStatus::interrupted;
+    }
     journal_.run_ends(run_, outcome.status);
     const auto record = journal_.run(run_);
     outcome.commit_begun = record && record->commit_begun;
@@ -276,6 +280,7 @@ class Execution {
   RunEvents& events_;
   CallWatch* watch_ = nullptr;
   std::int64_t run_ = 0;
+  bool needs_reboot_ = false;
   std::mutex mutex_;
   std::vector<ChangeProgress> progress_;
   WithdrawnAddresses withdrawn_;

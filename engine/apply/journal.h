@@ -22,7 +22,7 @@ class JournalError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-enum class RunStatus { running, succeeded, failed, interrupted, rolled_back };
+enum class RunStatus { running, succeeded, failed, interrupted, rolled_back, reboot_required };
 std::string_view to_string(RunStatus status);
 
 // The end of one resource in a run.

@@ -6,7 +6,8 @@ namespace gpuplan {
 namespace {
 
 // The position in each table is the enumerator's value.
-constexpr std::array<std::string_view, 5> run_names{"running", "succeeded", "failed", "interrupted", "rolled_back"};
+constexpr std::array<std::string_view, 6> run_names{"running",     "succeeded",   "failed",
+                                                         "interrupted", "rolled_back", "reboot_required"};
 constexpr std::array<std::string_view, 10> resource_names{"pending",     "unchanged", "created", "updated",
                                                           "replaced",    "removed",   "failed",  "skipped",
                                                           "interrupted", "undone"};

@@ -15,6 +15,7 @@ struct Task {
 enum class TaskEnd {
   not_started,  // because something before it did not get done, or because starting was stopped
   done,
+  held,         // done, but nothing after it may start now
   failed,
   interrupted,  // started, and gave up on its own because of an interrupt
 };

@@ -67,6 +67,9 @@ std::string next_step(const Session& session, const RunOutcome& outcome, const s
     return fmt::format("`{}` shows what was made; `{}` takes it back.", session.suggest("status"),
                        session.suggest("destroy --cluster " + session.cluster));
   }
+  if (outcome.status == RunStatus::reboot_required) {
+    return fmt::format("reboot this host, then `{}` goes on with the run; `{}` undoes it.", go_on_command(session), rollback);
+  }
   if (outcome.commit_begun) {
     return fmt::format("{}run `{}` again: the run began what cannot be undone, so it can only be completed.",
                        outcome.status == RunStatus::failed ? "mend the cause, then " : "", go_on_command(session));
@@ -78,9 +81,10 @@ std::string next_step(const Session& session, const RunOutcome& outcome, const s
 }
 
 std::string headline(const RunOutcome& outcome) {
-  const std::string_view word = outcome.status == RunStatus::succeeded     ? "succeeded"
-                                : outcome.status == RunStatus::interrupted ? "was interrupted"
-                                                                           : "failed";
+  const std::string_view word = outcome.status == RunStatus::succeeded         ? "succeeded"
+                                : outcome.status == RunStatus::interrupted     ? "was interrupted"
+                                : outcome.status == RunStatus::reboot_required ? "goes on after a reboot of this host"
+                                                                               : "failed";
   return fmt::format("Run {} {}", outcome.run, word);
 }
 

@@ -83,6 +83,7 @@ int interrupted_exit_code() {
 
 int exit_code_for(const RunOutcome& outcome) {
   if (outcome.status == RunStatus::interrupted || outcome.status == RunStatus::running) return interrupted_exit_code();
+  if (outcome.status == RunStatus::reboot_required) return exit_reboot_required;
   return outcome.status == RunStatus::failed ? exit_step_failed : exit_done;
 }
 

@@ -48,6 +48,7 @@ Change reversed(Change change) {
     default: break;
   }
   change.notes.clear();
+  change.needs_reboot = false;
   change.irreversible.clear();
   change.before = {};
   return change;

@@ -21,6 +21,7 @@ Json run_to_json(const RunRecord& run) {
 
 std::string status_words(const RunRecord& run, bool locked) {
   if (run.status == RunStatus::rolled_back) return "rolled back";
+  if (run.status == RunStatus::reboot_required) return "needs reboot";
   if (run.status == RunStatus::running && !locked) return "killed";
   return std::string(to_string(run.status));
 }

@@ -53,6 +53,7 @@ Json change_to_plan_json(const Change& change) {
   return {{"address", change.address.to_string()},
           {"action", to_string(change.action)},
           {"reversible", change.reversible()},
+          {"needs_reboot", change.needs_reboot},
           {"irreversible", change.irreversible},
           {"reasons", change.reasons},
           {"attributes", std::move(attributes)},

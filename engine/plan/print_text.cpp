@@ -142,6 +142,7 @@ std::string print_change(const Change& change, const StepKinds& kinds, const Pri
   for (const std::string& what : change.irreversible) {
     out += painted(fmt::format("      cannot be undone: {}", printable(what)), red, style) + '\n';
   }
+  if (change.needs_reboot) out += "      then a reboot of the host, before anything that depends on it\n";
   for (const std::string& note : change.notes) out += fmt::format("      note: {}\n", printable(note));
   for (const std::string& what : change.before.unreadable) {
     out += painted(fmt::format("      could not be read: {}", printable(what)), yellow, style) + '\n';

@@ -162,6 +162,7 @@ Json to_json(const Change& change) {
           {"has_apply", change.has_apply},
           {"has_commit", change.has_commit},
           {"withdraw_is_irreversible", change.withdraw_is_irreversible},
+          {"needs_reboot", change.needs_reboot},
           {"irreversible", to_json(change.irreversible)},
           {"sensitive", to_json(change.sensitive)}};
 }
@@ -206,6 +207,7 @@ Change change_from_json(const Json& json) {
   change.has_apply = reader.flag("has_apply");
   change.has_commit = reader.flag("has_commit");
   change.withdraw_is_irreversible = reader.flag("withdraw_is_irreversible");
+  change.needs_reboot = reader.flag("needs_reboot");
   change.irreversible = reader.texts("irreversible");
   change.sensitive = reader.texts("sensitive");
   return change;

@@ -89,6 +89,8 @@ struct Change {
   // True if withdraw itself cannot be undone (draining a node): it then runs in the commit phase,
   // with everything that has to wait for it.
   bool withdraw_is_irreversible = false;
+  // True if it counts only once the host was rebooted: the run stops behind it, and the next one goes on.
+  bool needs_reboot = false;
   std::vector<std::string> irreversible;  // what cannot be undone, in words; empty if all can
   std::vector<std::string> sensitive;     // names of the schema's sensitive attributes
 

@@ -41,7 +41,7 @@ void record_packages(HostReader& host, sim::Model& model) {
   for (const Program& program : programs) {
     if (is_there(host, program.argv)) packages.insert(program.package);
   }
-  for (const char* name : {"libvirt-daemon-system", "ovmf", "dnsmasq-base", "qemu-system-x86", "qemu-utils"}) {
+  for (const char* name : {"grub2-common", "libvirt-daemon-system", "ovmf", "dnsmasq-base", "qemu-system-x86", "qemu-utils"}) {
     const std::string status = query_output(host, {"dpkg-query", "-W", "-f", "${db:Status-Status}", name});
     if (status == "installed") packages.insert(name);
   }

@@ -55,6 +55,7 @@ void read_host(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics) {
   }
   read_size(host, {"memory_reserve", "MiB", 0, max_memory_mib}, spec.host.memory_reserve_mib, diagnostics);
   host.boolean("persist_bindings", spec.host.persist_bindings);
+  host.boolean("configure_boot", spec.host.configure_boot);
   host.finish();
 }
 

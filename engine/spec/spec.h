@@ -57,6 +57,7 @@ struct HostSpec {
   std::vector<std::string> stop_services;
   std::int64_t memory_reserve_mib = 16384;
   bool persist_bindings = false;
+  bool configure_boot = false;
 };
 
 struct NetworkSpec {

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "boot_parameters.h"
 #include "host_subject.h"
 
 namespace gpuplan::iommu_check {
@@ -19,6 +20,30 @@ std::string how_to_set(FileReader& files, const std::string& parameter) {
   return fmt::format("add {} to GRUB_CMDLINE_LINUX in /etc/default/grub, run `update-grub` and reboot", parameter);
 }
 
+// VT-d is there, and the kernel waits to be told to use it.
+CheckResult parameter_missing(const HostSubject& subject) {
+  const char* const found = "the firmware offers VT-d, but the kernel does not use it: there are no IOMMU groups";
+  std::string remedy = how_to_set(subject.host.files(), "intel_iommu=on");
+  if (is_iommu_set_for_boot(subject.host.files())) {
+    CheckResult waits = subject.result("iommu-groups", CheckStatus::fail,
+                                       "intel_iommu=on is set for the next boot: until then there are no IOMMU groups",
+                                       grub_menu, "reboot this host, then run the same command again");
+    waits.needs_reboot = true;
+    return waits;
+  }
+  if (!subject.spec.host.configure_boot) {
+    if (has_update_grub(subject.host)) remedy += "; or let gpuplan do that: `host: {configure_boot: true}`";
+    return subject.result("iommu-groups", CheckStatus::fail, found, groups_path, remedy);
+  }
+  if (!has_update_grub(subject.host)) {
+    return subject.result("iommu-groups", CheckStatus::fail,
+                          std::string(found) + ", and host.configure_boot needs update-grub, which is not there",
+                          groups_path, remedy, "host.configure_boot");
+  }
+  return subject.result("iommu-groups", CheckStatus::warn, found, groups_path,
+                        "`apply` sets intel_iommu=on and ends; reboot this host then, and run it again");
+}
+
 // The firmware announces an IOMMU, but the kernel made no groups: why not.
 CheckResult groups_switched_off(const HostSubject& subject, const std::string& table) {
   const std::string command_line = subject.read("/proc/cmdline");
@@ -29,9 +54,10 @@ CheckResult groups_switched_off(const HostSubject& subject, const std::string& t
                           fmt::format("take {} out of the kernel command line and reboot", parameter));
   }
   if (table == "intel") {
+    if (!has_parameter(command_line, "intel_iommu=on")) return parameter_missing(subject);
     return subject.result("iommu-groups", CheckStatus::fail,
-                          "the firmware offers VT-d, but the kernel does not use it: there are no IOMMU groups",
-                          groups_path, how_to_set(subject.host.files(), "intel_iommu=on"));
+                          "the kernel was started with intel_iommu=on, and there are no IOMMU groups all the same",
+                          groups_path, "`dmesg | grep -i dmar` says why; boot a kernel with CONFIG_INTEL_IOMMU");
   }
   return subject.result("iommu-groups", CheckStatus::fail,
                         "the firmware offers AMD-Vi, but the kernel does not use it: there are no IOMMU groups",

@@ -1,9 +1,16 @@
+#include "boot_parameters.h"
 #include "host_subject.h"
 #include "plugin/plugin.h"
 
 namespace gpuplan::iommu_check {
+namespace {
 
-// Whether this host can do what the spec asks of it. Changes nothing, so there is never a step to do.
+constexpr const char* iommu_at_boot = "iommu_at_boot";
+
+}  // namespace
+
+// Whether this host can do what the spec asks of it. Changes nothing but, if the spec allows it, what GRUB hands to the
+// kernel.
 class IommuCheck : public StepKind {
  public:
   std::string_view kind() const override { return "iommu-check"; }
@@ -20,7 +27,10 @@ class IommuCheck : public StepKind {
       remapping.name = "interrupt_remapping";
       remapping.type = ValueType::boolean;
       remapping.computed = true;
-      return Schema{passthrough, iommu, remapping};
+      AttributeSchema at_boot;
+      at_boot.name = iommu_at_boot;
+      at_boot.type = ValueType::boolean;
+      return Schema{passthrough, iommu, remapping, at_boot};
     }();
     return schema;
   }
@@ -29,6 +39,7 @@ class IommuCheck : public StepKind {
     Resource resource;
     resource.address = Address("iommu-check", "host");
     if (!spec.gpus.empty()) resource.declared.set("passthrough", true);
+    if (!spec.gpus.empty() && spec.host.configure_boot) resource.declared.set(iommu_at_boot, true);
     return {resource};
   }
 
@@ -60,7 +71,7 @@ class IommuCheck : public StepKind {
     return results;
   }
 
-  Observation observe(const Resource& /*resource*/, const Prior& /*prior*/, HostReader& host) const override {
+  Observation observe(const Resource& resource, const Prior& prior, HostReader& host) const override {
     Observation observed;
     observed.exists = true;
     const bool groups = count_iommu_groups(host.files()) > 0;
@@ -70,24 +81,61 @@ class IommuCheck : public StepKind {
     observed.read_from["passthrough"] = "/sys/kernel/iommu_groups";
     observed.read_from["iommu"] = "/sys/firmware/acpi/tables";
     observed.read_from["interrupt_remapping"] = "/proc/interrupts";
+    const bool was_declared = prior.declared.flag(iommu_at_boot);
+    if (resource.declared.flag(iommu_at_boot) || was_declared) {
+      // An IOMMU that is in use without gpuplan's help will be in use again.
+      observed.attributes.set(iommu_at_boot, is_iommu_set_for_boot(host.files()) || (groups && !was_declared));
+      observed.read_from[iommu_at_boot] = grub_menu;
+    }
     return observed;
   }
 
-  // A host that is not as declared fails its checks; no step could change it.
-  Change compare(const Resource& resource, const Observation& observed, const Prior& /*prior*/) const override {
+  // Otherwise a host that is not as declared fails its checks: no step could change it.
+  Change compare(const Resource& resource, const Observation& observed, const Prior& prior) const override {
     Change change;
     change.address = resource.address;
     change.resource = resource;
     change.before = observed;
+    const bool wanted = resource.declared.flag(iommu_at_boot);
+    const bool is = observed.attributes.flag(iommu_at_boot);
+    if (wanted == is || !(wanted || prior.declared.flag(iommu_at_boot))) return change;
+    change.action = Action::update;
+    change.has_apply = true;
+    change.needs_reboot = wanted && !observed.attributes.flag("passthrough");
+    change.attributes.push_back({iommu_at_boot, is, wanted, true, false, false});
+    change.reasons.emplace_back(wanted ? "the kernel needs intel_iommu=on, and `host.configure_boot` is true"
+                                       : "`host.configure_boot` is no longer true");
+    change.notes.emplace_back(wanted ? "writes /etc/default/grub.d/90-gpuplan.cfg and runs update-grub" : kept_until_reboot);
     return change;
   }
 
-  void plan_removal(Change& change, const RemovalScope& /*scope*/) const override { change.has_withdraw = false; }
-  Json capture(const Change& /*change*/, HostReader& /*host*/) const override { return Json::object(); }
-  void apply(const Change&, const Json&, Host&, StepContext&) const override {}
-  void undo(Stage, const Change&, const Json&, Host&, StepContext&) const override {}
+  void plan_removal(Change& change, const RemovalScope& /*scope*/) const override {
+    change.has_withdraw = change.resource.declared.flag(iommu_at_boot);
+    if (change.has_withdraw) change.notes.emplace_back(kept_until_reboot);
+  }
+
+  Json capture(const Change& /*change*/, HostReader& host) const override { return capture_boot(host.files()); }
+
+  void apply(const Change& change, const Json&, Host& host, StepContext& context) const override {
+    context.progress("updating GRUB's menu");
+    if (change.resource.declared.flag(iommu_at_boot)) set_iommu_for_boot(host);
+    else unset_iommu_for_boot(host);
+  }
+
+  void withdraw(const Change&, const Json&, const Json& origin, Host& host, StepContext& context) const override {
+    context.progress("updating GRUB's menu");
+    restore_boot(origin, host);
+  }
+
+  void undo(Stage, const Change&, const Json& captured, Host& host, StepContext& context) const override {
+    context.progress("updating GRUB's menu");
+    restore_boot(captured, host);
+  }
 
  private:
+  static constexpr const char* kept_until_reboot =
+      "takes gpuplan's kernel parameters out of GRUB's menu; the running kernel keeps them until it is rebooted";
+
   using Check = CheckResult (*)(const HostSubject&);
 
   // A device that hangs while it is looked at fails that check; the others still say what they find.

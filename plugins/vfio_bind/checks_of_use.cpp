@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gpu_subject.h"
+#include "host/pci/platform.h"
 #include "host/xml/domain_xml.h"
 #include "services.h"
 
@@ -115,6 +116,12 @@ CheckResult group_in_use(const GpuSubject& subject, int group, const std::vector
 
 CheckResult check_group(const GpuSubject& subject) {
   const char* const name = "iommu-group";
+  if (!subject.gpu.iommu_group && subject.spec.host.configure_boot && count_iommu_groups(subject.host.files()) == 0) {
+    return subject.result(name, CheckStatus::warn,
+                          fmt::format("what shares an IOMMU group with {} shows only after the reboot",
+                                      subject.address.to_string()),
+                          "/sys/kernel/iommu_groups", "see the check iommu-groups of iommu-check/host");
+  }
   if (!subject.gpu.iommu_group) {
     return subject.result(name, CheckStatus::fail,
                           fmt::format("{} is in no IOMMU group", subject.address.to_string()),

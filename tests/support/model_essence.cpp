@@ -1,24 +1,30 @@
 #include "support/model_essence.h"
 
 #include <sstream>
+#include <stdexcept>
 
 #include "host/sim/model_yaml.h"
 #include "yaml/parse.h"
 
 using namespace gpuplan;
 
-std::string model_essence(const std::string& path) {
+sim::Model model_in(const std::string& path) {
   Diagnostics diagnostics;
   const auto file = read_source_file(path, diagnostics);
-  if (!file) return "unreadable: " + path;
+  if (!file) throw std::runtime_error("unreadable: " + path);
   std::optional<sim::Model> model = sim::decode_model(parse_yaml(file, diagnostics), diagnostics);
-  if (!model) return "not a model: " + path;
-  model->time = 0;
-  model->source.reset();
-  for (auto* modules : {&model->modules_loaded, &model->modules_available}) {
+  if (!model) throw std::runtime_error("not a model: " + path);
+  return std::move(*model);
+}
+
+std::string model_essence(const std::string& path) {
+  sim::Model model = model_in(path);
+  model.time = 0;
+  model.source.reset();
+  for (auto* modules : {&model.modules_loaded, &model.modules_available}) {
     std::erase_if(*modules, [](const std::string& module) { return module.rfind("vfio", 0) == 0; });
   }
-  return sim::encode_model(*model);
+  return sim::encode_model(model);
 }
 
 std::string first_difference(const std::string& before, const std::string& now) {

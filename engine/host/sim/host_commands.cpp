@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "host/sim/driver_core.h"
 
@@ -15,6 +16,7 @@ const std::map<std::string, std::string>& programs() {
       {"systemctl", ""},          {"modprobe", ""},       {"uname", ""},
       {"which", ""},              {"dpkg-query", ""},     {"lsmod", ""},
       {"modinfo", ""},            {"true", ""},           {"stat", ""},
+      {"update-grub", "grub2-common"},
       {"nvidia-smi", "nvidia-utils"},
       {"fmpm", "nvidia-fabricmanager"},                   {"driverctl", "driverctl"},
       {"qemu-system-x86_64", "qemu-system-x86"},          {"qemu-img", "qemu-utils"},
@@ -107,6 +109,28 @@ CommandResult run_stat(const Model& model, const std::vector<std::string>& argv)
   return {0, path == "/dev/kvm" ? "660 root kvm\n" : "600 root root\n", ""};
 }
 
+// What grub-mkconfig makes of the drop-in files below /etc/default/grub.d. Of the shell's language only the line that
+// adds to GRUB_CMDLINE_LINUX is known.
+CommandResult run_update_grub(Model& model) {
+  const std::string directory = "/etc/default/grub.d/";
+  const std::string head = "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX ";
+  std::string added;
+  for (auto file = model.files.lower_bound(directory); file != model.files.end() && file->first.rfind(directory, 0) == 0;
+       ++file) {
+    std::istringstream lines(file->second.content);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.empty() || line[0] == '#') continue;
+      if (line.rfind(head, 0) != 0 || line.back() != '"') {
+        return {1, "", fmt::format("{}: the simulated host does not know this line: {}\n", file->first, line)};
+      }
+      added.append(1, ' ').append(line, head.size(), line.size() - head.size() - 1);
+    }
+  }
+  model.files["/boot/grub/grub.cfg"].content =
+      fmt::format("\tlinux\t/boot/vmlinuz-{} ro quiet{}\n", model.os.kernel, added);
+  return {0, "", "Generating grub configuration file ...\ndone\n"};
+}
+
 CommandResult run_version(const std::string& name) {
   if (name == "qemu-system-x86_64") return {0, "QEMU emulator version 8.2.2\n", ""};
   if (name == "virsh") return {0, "10.0.0\n", ""};
@@ -132,6 +156,10 @@ CommandResult run_host_command(Model& model, const Command& command, bool read_o
   if (name == "modprobe") return run_modprobe(model, command.argv, change, hangs);
   if (name == "nvidia-smi") return run_nvidia_smi(model, command.argv, change);
   if (name == "fmpm") return run_fmpm(model, command.argv, change);
+  if (name == "update-grub") {
+    change();
+    return run_update_grub(model);
+  }
   if (name == "uname") return run_uname(model, command.argv);
   if (name == "which") return run_which(model, command.argv);
   if (name == "dpkg-query") return run_dpkg_query(model, command.argv);

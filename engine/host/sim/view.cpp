@@ -54,8 +54,8 @@ Entries disk_entries(const Model& model, const std::string& directory) {
 }
 
 // Directories that every distribution has.
-constexpr std::array<const char*, 14> usual_directories = {
-    "/etc/modprobe.d", "/etc/modules-load.d", "/etc/systemd/system", "/etc/udev/rules.d", "/root", "/run",
+constexpr std::array<const char*, 15> usual_directories = {
+    "/etc/default", "/etc/modprobe.d", "/etc/modules-load.d", "/etc/systemd/system", "/etc/udev/rules.d", "/root", "/run",
     "/tmp", "/usr/lib/systemd/system", "/usr/bin", "/var/lib", "/var/log", "/home", "/opt", "/usr/share"};
 
 std::string os_release(const Model& model) {

@@ -29,8 +29,8 @@ std::string describe_spec(const Spec& spec) {
                        worker.where.column);
   }
   const HostSpec& host = spec.host;
-  out += fmt::format("host {} {} stop [{}] reserve {} persist {}\n", host.libvirt_uri, host.accel,
-                     fmt::join(host.stop_services, ", "), host.memory_reserve_mib, host.persist_bindings);
+  out += fmt::format("host {} {} stop [{}] reserve {} persist {} boot {}\n", host.libvirt_uri, host.accel,
+                     fmt::join(host.stop_services, ", "), host.memory_reserve_mib, host.persist_bindings, host.configure_boot);
   const NetworkSpec& network = spec.network;
   out += fmt::format("network {} {} bridge '{}' {}\n", network.name, network.mode, network.bridge, network.cidr);
   for (const auto& [who, address] : network.addresses) out += fmt::format("explicit address {} {}\n", who, address);

@@ -68,6 +68,7 @@ TEST_CASE("each default of the schema counts: another value makes another spec")
       {"/vm_resources/worker/numa", "none"},
       {"/host/memory_reserve", 0},
       {"/host/persist_bindings", true},
+      {"/host/configure_boot", true},
       {"/network/cidr", "192.168.131.0/24"},
       {"/storage/pool", "other"},
       {"/kubernetes/version", "1.33"},
