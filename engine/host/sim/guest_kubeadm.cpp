@@ -102,12 +102,28 @@ std::string what_is_in_the_way(const GuestDisk& disk, bool joining) {
   return out;
 }
 
-void write_kubeconfig(GuestDisk& disk, const std::string& path, const std::string& server) {
+struct Kubeconfig {
+  std::string server;
+  std::string cluster;
+  std::string ca_hash;
+  std::string user;
+};
+
+// As kubeadm writes them: one cluster, one user, and the context of both. Keys and certificates are made up.
+void write_kubeconfig(GuestDisk& disk, const std::string& path, const Kubeconfig& wanted) {
+  const std::string context = wanted.user + "@" + wanted.cluster;
+  const Json cluster = {{"certificate-authority-data", sha256_hex("CA " + wanted.ca_hash)},
+                        {"server", "https://" + wanted.server}};
+  const Json user = {{"client-certificate-data", random_hex(32)}, {"client-key-data", random_hex(32)}};
   disk.files[path] = {
       to_yaml({{"apiVersion", "v1"},
                {"kind", "Config"},
-               {"clusters", {{{"name", "kubernetes"}, {"cluster", {{"server", "https://" + server}}}}}},
-               {"users", {{{"name", "kubernetes-admin"}, {"user", {{"client-key-data", random_hex(32)}}}}}}}),
+               {"clusters", Json::array({{{"name", wanted.cluster}, {"cluster", cluster}}})},
+               {"contexts",
+                Json::array({{{"name", context}, {"context", {{"cluster", wanted.cluster}, {"user", wanted.user}}}}})},
+               {"current-context", context},
+               {"preferences", Json::object()},
+               {"users", Json::array({{{"name", wanted.user}, {"user", user}}})}}),
       0600};
 }
 
@@ -161,7 +177,9 @@ CommandResult kubeadm_init(GuestCall& call, const ParsedArgv& arguments) {
   cluster.nodes()[node] = new_node_state(call.world.address(), version, labels, call.world.now());
   for (const char* name : manifests) made.files[fmt::format("/etc/kubernetes/manifests/{}.yaml", name)] = {"", 0600};
   for (const char* path : {admin_kubeconfig, kubelet_conf, "/etc/kubernetes/super-admin.conf"})
-    write_kubeconfig(made, path, endpoint);
+    write_kubeconfig(made, path,
+                     {endpoint, string_at(configuration, "/clusterName"), ca_hash,
+                      std::string_view(path) == kubelet_conf ? "system:node:" + node : "kubernetes-admin"});
   made.files[ca_certificate] = {ca_hash + "\n", 0644};
   disk = std::move(made);
 
@@ -291,7 +309,8 @@ CommandResult kubeadm_join(GuestCall& call, const ParsedArgv& arguments) {
   }
   cluster.nodes()[node] = new_node_state(call.world.address(), packages, registered_labels(join), call.world.now());
   call.disk.state["membership"] = {{"ca_hash", cluster.ca_hash()}, {"endpoint", endpoint}, {"node", node}};
-  write_kubeconfig(call.disk, kubelet_conf, endpoint);
+  write_kubeconfig(call.disk, kubelet_conf,
+                   {endpoint, string_at(cluster.state(), "/configuration/clusterName"), cluster.ca_hash(), "system:node:" + node});
   call.disk.files[ca_certificate] = {cluster.ca_hash() + "\n", 0644};
   return {0,
           "[preflight] Running pre-flight checks\n\nThis node has joined the cluster:\n* Certificate signing request "
