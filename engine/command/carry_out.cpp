@@ -7,6 +7,7 @@
 
 #include "command/exit_codes.h"
 #include "command/failure.h"
+#include "command/kept_kubeconfig.h"
 #include "command/run_events_json.h"
 #include "command/run_events_text.h"
 #include "host/interrupt.h"
@@ -235,12 +236,15 @@ int carry_out(Session& session, const Plan& plan, const Spec& spec, const std::s
     });
   });
   Ending ending = ending_of(session, outcome, command);
-  if (outcome.status == RunStatus::succeeded && plan.purpose == PlanPurpose::apply && spec.verify) {
+  const bool applied = outcome.status == RunStatus::succeeded && plan.purpose == PlanPurpose::apply;
+  if (applied) keep_kubeconfig(session, spec);
+  if (applied && spec.verify) {
     verify(session, spec, ending);
   }
   if (outcome.status == RunStatus::failed && spec.on_failure == "rollback" && !outcome.commit_begun) {
     roll_back_at_once(session, spec, ending);
   }
+  forget_kubeconfig(session);
   warn_of_unstruck_faults(session);
   print_ending(session.console, ending);
   return ending.exit_code;

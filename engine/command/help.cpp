@@ -51,12 +51,21 @@ constexpr std::string_view exit_codes =
 
 }  // namespace
 
+std::string usage(const Verb& verb) {
+  const std::size_t command = std::min(verb.argument.find("[-- "), verb.argument.size());
+  std::string out = fmt::format("{} {}", verb.name, verb.argument.substr(0, command));
+  if (out.back() != ' ') out += ' ';
+  out += "[flags]";
+  if (command < verb.argument.size()) out += fmt::format(" {}", verb.argument.substr(command));
+  return out;
+}
+
 std::string program_help() {
   std::string out =
       "gpuplan turns one GPU server into a Kubernetes cluster, and takes it back.\n\n"
       "Usage: gpuplan VERB [SPEC] [flags]\n\n"
       "Verbs:\n";
-  for (const Verb& verb : all_verbs()) out += fmt::format("  {:<10}{}\n", verb.name, verb.summary);
+  for (const Verb& verb : all_verbs()) out += fmt::format("  {:<12}{}\n", verb.name, verb.summary);
   out += "\nGlobal flags:\n" + describe_global_flags() + '\n';
   out += exit_codes;
   out += "\nExample:\n  gpuplan plan specs/h100-8gpu.yaml --host sim:specs/hosts/h100-sxm8.yaml\n"
@@ -65,8 +74,7 @@ std::string program_help() {
 }
 
 std::string verb_help(const Verb& verb) {
-  std::string out = fmt::format("Usage: gpuplan {}{}{} [flags]\n\n{}\n", verb.name, verb.argument.empty() ? "" : " ",
-                                verb.argument, verb.text);
+  std::string out = fmt::format("Usage: gpuplan {}\n\n{}\n", usage(verb), verb.text);
   if (!verb.flags.empty()) out += "\nFlags:\n";
   for (const std::string_view name : verb.flags) out += describe(*find_flag(name));
   out += "\nGlobal flags:\n" + describe_global_flags();

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 
 #include "command/exit_codes.h"
 #include "command/failure.h"
@@ -178,6 +179,18 @@ std::string choose_download_directory(const Environment& environment) {
   return environment.home.empty() ? "" : environment.home + "/.cache/gpuplan";
 }
 
+// The first of the files in KUBECONFIG, as kubectl reads it, else kubectl's usual one.
+std::string choose_kubeconfig(const Environment& environment) {
+  std::istringstream list(environment.kubeconfig);
+  for (std::string path; std::getline(list, path, ':');) {
+    if (path.empty()) continue;
+    std::error_code error;
+    const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+    return error ? path : absolute.lexically_normal().string();
+  }
+  return environment.home.empty() ? "" : environment.home + "/.kube/config";
+}
+
 std::vector<Fault> read_faults(const po::parsed_options& parsed) {
   std::vector<Fault> faults;
   for (const std::string& text : values_of(parsed, "fault")) {
@@ -238,7 +251,7 @@ void read_words(const po::parsed_options& parsed, Options& options) {
   }
   if (options.arguments.size() > (verb->takes_argument() ? verb->most_arguments : 0U)) {
     refuse(fmt::format("\"{}\" is one argument too many", printable(options.arguments.back())),
-           fmt::format("write gpuplan {}{}{} [flags]", verb->name, verb->takes_argument() ? " " : "", verb->argument));
+           "write gpuplan " + usage(*verb));
   }
 }
 
@@ -294,7 +307,7 @@ Environment read_environment() {
     return std::string(text == nullptr ? "" : text);
   };
   return {value("GPUPLAN_STATE_DIR"), value("XDG_STATE_HOME"), value("XDG_CACHE_HOME"), value("HOME"),
-          value("GPUPLAN_PCI_IDS"), !value("NO_COLOR").empty(), geteuid() == 0};
+          value("GPUPLAN_PCI_IDS"), value("KUBECONFIG"), !value("NO_COLOR").empty(), geteuid() == 0};
 }
 
 Options parse_options(const std::vector<std::string>& words, const Environment& environment) {
@@ -330,6 +343,9 @@ Options parse_options(const std::vector<std::string>& words, const Environment& 
   if (has(parsed, "workers")) options.workers = static_cast<std::size_t>(number_of(parsed, "workers", 2, 1024));
   options.pci_ids = environment.pci_ids;
   options.out = value_of(parsed, "out", "");
+  options.merge = has(parsed, "merge");
+  options.use_context = has(parsed, "use-context");
+  options.kubeconfig = choose_kubeconfig(environment);
   options.selection = read_selection(parsed);
   options.command_line = "gpuplan";
   for (const std::string& word : words) options.command_line += ' ' + printable(shell_quoted(word));

@@ -43,6 +43,9 @@ struct Options {
   std::optional<std::size_t> workers;  // init: how many
   std::string pci_ids;                 // a pci.ids file in place of the usual one; empty: that one
   std::string out;                     // plan: the file to save it to; empty: not saved
+  bool merge = false;                  // kubeconfig: into the user's own file
+  bool use_context = false;            // kubeconfig --merge: also as the current context
+  std::string kubeconfig;              // the user's own file, absolute; empty: there is no place for one
   Selection selection;
 
 
@@ -57,6 +60,7 @@ struct Environment {
   std::string xdg_cache_home;  // XDG_CACHE_HOME
   std::string home;            // HOME
   std::string pci_ids;         // GPUPLAN_PCI_IDS
+  std::string kubeconfig;      // KUBECONFIG
   bool no_color = false;       // NO_COLOR is set and not empty
   bool root = false;           // the effective user is root
 };

@@ -8,6 +8,7 @@
 #include "command/carry_out.h"
 #include "command/exit_codes.h"
 #include "command/failure.h"
+#include "command/kept_kubeconfig.h"
 #include "command/session.h"
 #include "command/verbs.h"
 #include "host/interrupt.h"
@@ -139,6 +140,7 @@ int run_rollback(Session& session) {
   if (Interrupt::requested()) throw Interrupted();
   session.console.out().flush();
   const Ending ending = ending_of(session, undo_runs(session, plan, *spec));
+  forget_kubeconfig(session);
   print_ending(session.console, ending);
   return ending.exit_code;
 }

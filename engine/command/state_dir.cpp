@@ -25,6 +25,7 @@ namespace fs = std::filesystem;
 std::string StateDir::cluster_directory(const std::string& cluster) const { return path_ + "/clusters/" + cluster; }
 std::string StateDir::journal(const std::string& cluster) const { return cluster_directory(cluster) + "/journal.db"; }
 std::string StateDir::ssh_keys(const std::string& cluster) const { return cluster_directory(cluster) + "/ssh"; }
+std::string StateDir::kubeconfig(const std::string& cluster) const { return cluster_directory(cluster) + "/kubeconfig"; }
 std::string StateDir::lock(const std::string& cluster) const { return cluster_directory(cluster) + "/lock"; }
 
 std::vector<std::string> StateDir::clusters() const {

@@ -32,6 +32,8 @@ const std::vector<Flag>& all_flags() {
       {"workers", "N", "as many workers (default: one for each NUMA node with GPUs, or two)"},
       {"purge", "", "also delete the base images that are kept for the next time"},
       {"destroy", "", "show what `gpuplan destroy` would do"},
+      {"merge", "", "put it into your own kubeconfig: the first file in $KUBECONFIG, or ~/.kube/config"},
+      {"use-context", "", "with --merge: make it the current context (it is anyway, if there is none)"},
       {"tree", "", "by NUMA node, host bridge and root port"},
       {"all", "", "also what has nothing to do with GPUs"},
       {"format", "FORMAT", "dot or mermaid (default: dot)"},
@@ -101,6 +103,14 @@ const std::vector<Verb>& all_verbs() {
        "not read the model does not have.",
        "gpuplan record --out twin.yaml && gpuplan plan h100.yaml --host sim:twin.yaml\n"
        "gpuplan record --host sim:specs/hosts/busy.yaml", {"out"}, run_record},
+      {"kubeconfig", "[SPEC]", "print the cluster's kubeconfig, or merge it into yours",
+       "Fetches the administrator's kubeconfig from the control plane, keeps a copy with the cluster's state, and\n"
+       "prints it. With --merge it goes into your own kubeconfig instead: cluster, user and context under the\n"
+       "cluster's name; everything else in it stays. Entries of that name that gpuplan did not make are never\n"
+       "replaced. If the control plane does not answer, the kept copy is used, with a warning.\n"
+       "Whoever has the kubeconfig is administrator of the cluster. Without SPEC, --cluster names the cluster.",
+       "gpuplan kubeconfig > gpu.kubeconfig && kubectl --kubeconfig gpu.kubeconfig get nodes\n"
+       "gpuplan kubeconfig --merge --use-context && kubectl get nodes", {"merge", "use-context"}, run_kubeconfig},
       {"status", "", "show what gpuplan made, and whether a run is open",
        "Shows for each cluster its resources, the last run, who is working on it, and what to do next.\n"
        "Reads the journals only, not the server.",

@@ -35,6 +35,8 @@ const std::vector<Flag>& all_flags();
 const Verb* find_verb(std::string_view name);
 const Flag* find_flag(std::string_view name);
 
+// "plan [SPEC] [flags]"; flags stand in front of a command for a node, for behind it every word is one of its own.
+std::string usage(const Verb& verb);
 // `gpuplan --help`.
 std::string program_help();
 // `gpuplan VERB --help`.
@@ -48,6 +50,7 @@ int run_discover(Session& session);
 int run_graph(Session& session);
 int run_history(Session& session);
 int run_init(Session& session);
+int run_kubeconfig(Session& session);
 int run_plan(Session& session);
 int run_plugins(Session& session);
 int run_record(Session& session);

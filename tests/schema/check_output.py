@@ -106,6 +106,9 @@ def main():
         events(state, 0, "rollback", "--yes")
         events(state, 0, "apply", SPEC, "--yes")
         events(state, 0, "apply", SPEC, "--yes")
+        document(state, 0, "kubeconfigDocument", "kubeconfig")
+        os.environ["KUBECONFIG"] = f"{place}/config"
+        document(state, 0, "kubeconfigDocument", "kubeconfig", SPEC, "--merge")
         events(state, 1, "rollback", "--yes", host=f"sim:{SOURCE}/specs/hosts/busy.yaml")
         document(state, 0, "planDocument", "plan", "--destroy", "--target", "vfio-bind/0000:0a:00.0")
         events(state, 0, "destroy", "--yes", "--target", "vfio-bind/0000:0a:00.0")

@@ -1,0 +1,79 @@
+#include "command/cluster_nodes.h"
+
+#include <fmt/format.h>
+
+#include "command/exit_codes.h"
+#include "command/failure.h"
+
+namespace gpuplan::command {
+namespace {
+
+constexpr const char* control_plane_key = "control-plane";
+
+GuestTarget target(const std::string& node, const std::string& address) {
+  GuestTarget out;
+  out.node = node;
+  out.address = address;
+  return out;
+}
+
+}  // namespace
+
+Spec open_cluster(Session& session, const std::string& path) {
+  std::optional<Spec> spec;
+  if (path.empty()) {
+    session.choose_cluster();
+    session.read_journal();
+    if (session.journal) spec = last_spec(*session.journal);
+    if (!spec) {
+      throw Failure(exit_nothing_changed, fmt::format("no run of cluster {} has kept a spec", session.cluster), {},
+                    "name the spec as the last word");
+    }
+  } else {
+    spec = session.read_spec(path);
+    session.read_journal();
+  }
+  if (session.owned().empty()) {
+    throw Failure(exit_nothing_changed, fmt::format("gpuplan has made nothing for cluster {}", session.cluster),
+                  fmt::format("{} has no record of it", session.state.cluster_directory(session.cluster)),
+                  path.empty() ? "run `gpuplan apply SPEC` first"
+                               : fmt::format("`{}` makes it", session.suggest("apply " + shell_quoted(path))));
+  }
+  session.open_host(spec->host.libvirt_uri);
+  session.require_same_host();
+  session.resolve(*spec);
+  return std::move(*spec);
+}
+
+void require_kubernetes(const Spec& spec) {
+  if (spec.kubernetes.enabled) return;
+  throw Failure(exit_nothing_changed, fmt::format("cluster {} is VMs without Kubernetes", spec.cluster),
+                "its spec says `kubernetes: {enabled: false}`", "change that and apply, for a Kubernetes cluster");
+}
+
+GuestTarget control_plane_target(const Spec& spec) { return target(spec.control_plane.name, spec.control_plane.address); }
+
+std::vector<GuestTarget> all_targets(const Spec& spec) {
+  std::vector<GuestTarget> out;
+  if (spec.kubernetes.enabled) out.push_back(control_plane_target(spec));
+  for (const WorkerSpec& worker : spec.workers) out.push_back(target(worker.name, worker.address));
+  return out;
+}
+
+GuestTarget find_target(const Spec& spec, const std::string& name) {
+  if (name == control_plane_key && spec.kubernetes.enabled) return control_plane_target(spec);
+  for (const WorkerSpec& worker : spec.workers) {
+    if (name == worker.key) return target(worker.name, worker.address);
+  }
+  const std::vector<GuestTarget> targets = all_targets(spec);
+  std::vector<std::string_view> names;
+  for (const GuestTarget& known : targets) {
+    if (known.node == name) return known;
+    names.push_back(known.node);
+  }
+  const std::string near = did_you_mean(name, names);
+  throw Failure(exit_nothing_changed, fmt::format("cluster {} has no node {}", spec.cluster, printable(name)), {},
+                near.empty() ? fmt::format("its nodes are {}", fmt::join(names, ", ")) : fmt::format("did you mean {}?", near));
+}
+
+}  // namespace gpuplan::command
