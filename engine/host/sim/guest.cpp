@@ -5,7 +5,9 @@
 
 #include <ctime>
 
+#include "digest/digest.h"
 #include "host/sim/guest_call.h"
+#include "host/sim/guest_programs.h"
 
 namespace gpuplan::sim {
 
@@ -29,6 +31,17 @@ GuestDisk guest_disk_from_json(const Json& json) {
   const Json& state = member_at(json, "/state");
   if (state.is_object()) disk.state = state;
   return disk;
+}
+
+std::vector<GuestGpu> GuestWorld::gpus(const std::string& node) {
+  std::vector<GuestGpu> out;
+  for (std::size_t i = 0; i < gpus_of(node); ++i) out.push_back({"NVIDIA", gpu_uuid(fmt::format("{} {}", node, i))});
+  return out;
+}
+
+std::string gpu_uuid(const std::string& of) {
+  const std::string hex = sha256_hex(of);
+  return fmt::format("GPU-{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4), hex.substr(16, 4), hex.substr(20, 12));
 }
 
 void GuestCall::changes() const {
@@ -102,14 +115,12 @@ CommandResult run_cloud_init(const GuestCall& call) {
 }
 
 CommandResult run_nvidia_smi(const GuestCall& call) {
-  const std::size_t gpus = call.world.gpus_of(call.world.node());
-  if (gpus == 0) return {9, "No devices were found\n", {}};
   if (call.argv().size() == 2 && call.argv()[1] != "-L") {
     return fails(2, fmt::format("Invalid combination of input arguments. Please run 'nvidia-smi -h' for help."));
   }
-  std::string output;
-  for (std::size_t i = 0; i < gpus; ++i) output += fmt::format("GPU {}: NVIDIA\n", i);
-  return succeeds(output);
+  const std::string node = call.world.node();
+  const ProgramResult result = nvidia_smi(call.disk, call.world, node, call.world.gpus_of(node));
+  return {result.exit_status, result.log, {}};
 }
 
 // Of NVIDIA's CUDA samples: the first thing that it does is to initialize CUDA.

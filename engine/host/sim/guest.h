@@ -21,13 +21,19 @@ struct GuestFile {
 struct GuestDisk {
   std::map<std::string, GuestFile> files;  // those that were put or that programs made
   // Of the programs: "cluster" on a control plane (tokens, nodes, releases…), "membership" on a worker.
-  // "kubeadm_version" ("v1.34.2") says which packages are installed; without it they are those of the
+  // "driver_missing" (true): the kernel that runs has no nvidia module. "unreachable_registries" (["nvcr.io"]): from
+  // which images cannot be pulled. "kubeadm_version" ("v1.34.2") says which packages are installed; without it they are those of the
   // repository in cloud-init's user-data file, if the disk has one, else 1.34's.
   Json state = Json::object();
 };
 
 Json to_json(const GuestDisk& disk);
 GuestDisk guest_disk_from_json(const Json& json);
+
+struct GuestGpu {
+  std::string model;  // "NVIDIA H100 80GB HBM3"
+  std::string uuid;   // "GPU-…"
+};
 
 // What a guest's programs see of the world around them.
 class GuestWorld {
@@ -37,6 +43,8 @@ class GuestWorld {
   virtual std::string node() = 0;  // of this guest: "gpu-worker-1"
   virtual std::string address() = 0;
   virtual std::size_t gpus_of(const std::string& node) = 0;  // passed-through GPUs that a running guest sees
+  // The same GPUs, as nvidia-smi tells them apart.
+  virtual std::vector<GuestGpu> gpus(const std::string& node);
   // True if CUDA initializes there. It does not where NVSwitches join the GPUs and their partition is not active.
   virtual bool has_cuda(const std::string& node) { return gpus_of(node) > 0; }
   virtual bool runs(const std::string& node) = 0;            // the guest of that node is up
@@ -44,6 +52,9 @@ class GuestWorld {
   virtual GuestDisk* disk_of_node(const std::string& node) = 0;
   virtual GuestDisk* disk_at(const std::string& address) = 0;
 };
+
+// A GPU's UUID in nvidia-smi's form, always the same one for the same text.
+std::string gpu_uuid(const std::string& of);
 
 // Interprets one argv (kubeadm, kubectl, helm, and the few others that the cluster steps use) on
 // `disk`, with the exit status and output that the real program would give. An unknown program exits

@@ -6,6 +6,8 @@
 
 #include "digest/digest.h"
 #include "host/sim/guest_call.h"
+#include "host/sim/guest_pods.h"
+#include "host/sim/guest_programs.h"
 
 namespace gpuplan::sim {
 namespace {
@@ -112,13 +114,17 @@ bool SimCluster::operator_runs() const {
 std::size_t SimCluster::allocatable_gpus(const std::string& node) const {
   const std::int64_t joined = int_at(state_, "/nodes/" + node + "/joined");
   if (!operator_runs() || !why_not_ready(node).empty() || world_.now() < joined + operator_settles_after) return 0;
+  const GuestDisk* disk = world_.disk_of_node(node);
+  if (disk != nullptr && !driver_is_loaded(*disk)) return 0;
   return world_.gpus_of(node);
 }
 
 // The device plugin offers GPUs without CUDA; the operator's validator starts a CUDA program on each node.
 bool SimCluster::cuda_works_everywhere() const {
   for (const auto& [name, record] : state_.at("nodes").items()) {
-    if (world_.gpus_of(name) > 0 && !world_.has_cuda(name)) return false;
+    if (world_.gpus_of(name) == 0) continue;
+    const GuestDisk* disk = world_.disk_of_node(name);
+    if (!world_.has_cuda(name) || (disk != nullptr && !driver_is_loaded(*disk))) return false;
   }
   return true;
 }
@@ -175,6 +181,7 @@ std::vector<Json> SimCluster::pod_objects() const {
                         allocatable_gpus(name) > 0 && world_.has_cuda(name)));
     }
   }
+  for (const auto& [key, record] : member_at(state_, "/pods").items()) out.push_back(pod_object(record));
   return out;
 }
 

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "host/sim/guest_argv.h"
 #include "host/sim/guest_call.h"
 #include "host/sim/guest_cluster.h"
+#include "host/sim/guest_pods.h"
 
 namespace gpuplan::sim {
 
@@ -85,6 +87,18 @@ CommandResult get_raw(SimCluster&, const std::string& path) {
              : fails(1, "Error from server (NotFound): the server could not find the requested resource");
 }
 
+// "a=b,c=d" of --selector; other operators are not known.
+bool is_selected(const Json& object, const std::string& selector) {
+  const Json& labels = member_at(object, "/metadata/labels");
+  std::istringstream terms(selector);
+  for (std::string term; std::getline(terms, term, ',');) {
+    const std::size_t equals = term.find('=');
+    const auto found = labels.find(term.substr(0, equals));
+    if (found == labels.end() || (equals != std::string::npos && *found != term.substr(equals + 1))) return false;
+  }
+  return true;
+}
+
 CommandResult kubectl_get(GuestCall&, SimCluster& cluster, const ParsedArgv& arguments) {
   if (arguments.has("raw")) return get_raw(cluster, arguments.value("raw"));
   const std::string format = arguments.value("output");
@@ -107,6 +121,9 @@ CommandResult kubectl_get(GuestCall&, SimCluster& cluster, const ParsedArgv& arg
                                  [&](const Json& object) { return string_at(object, "/metadata/namespace") != in; }),
                   objects.end());
   }
+  const std::string selector = arguments.value("selector");
+  objects.erase(std::remove_if(objects.begin(), objects.end(), [&](const Json& object) { return !is_selected(object, selector); }),
+                objects.end());
   if (names.empty()) return print(objects, true, format);
   std::vector<Json> chosen;
   for (const std::string& name : names) {
@@ -146,7 +163,8 @@ const std::map<std::string, KubectlSubcommand>& kubectl_subcommands() {
       {"delete", {{{"filename", 'f'}, {"ignore-not-found", '\0', false}, {"wait"}, {"timeout"}}, kubectl_delete}},
       {"label", {{{"overwrite", '\0', false}}, kubectl_label}},
       {"apply", {{{"filename", 'f'}, {"server-side", '\0', false}}, kubectl_apply}},
-      {"create", {{}, kubectl_create}}};
+      {"logs", {{{"tail"}, {"container", 'c'}}, kubectl_logs}},
+      {"create", {{{"filename", 'f'}}, kubectl_create}}};
   return all;
 }
 
@@ -179,11 +197,12 @@ CommandResult run_kubectl(GuestCall& call) {
   const ParsedArgv arguments = parse_argv(call.argv(), 1, flags);
   if (!arguments.error.empty())
     return fails(1, fmt::format("error: {}\nSee 'kubectl {} --help' for usage.", arguments.error, name));
-  if (name != "get") call.changes();
+  if (name != "get" && name != "logs") call.changes();
   if (const auto problem = cluster_problem(call, arguments.value("kubeconfig"))) {
     return fails(1, problem->rfind("stat ", 0) == 0 ? "error: " + *problem : *problem);
   }
   SimCluster cluster(call.disk, call.world);
+  settle_pods(cluster, call.world);
   return subcommand->second.run(call, cluster, arguments);
 }
 

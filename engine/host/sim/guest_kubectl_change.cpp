@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "host/sim/guest_kubectl.h"
+#include "host/sim/guest_pods.h"
+#include "host/sim/guest_yaml.h"
 
 namespace gpuplan::sim {
 namespace {
@@ -60,6 +62,12 @@ CommandResult delete_namespaces(SimCluster& cluster, const std::vector<std::stri
       if (!ignore_missing) return not_found("namespaces", name);
       continue;
     }
+    Json pods = Json::object();
+    for (const auto& [key, record] : member_at(cluster.state(), "/pods").items()) {
+      if (string_at(record, "/namespace") != name) pods[key] = record;
+    }
+    if (pods.empty()) cluster.state().erase("pods");
+    else cluster.state()["pods"] = pods;
     Json kept = Json::object();
     for (const auto& [release, data] : cluster.releases().items()) {
       if (string_at(data, "/namespace") != name) kept[release] = data;
@@ -185,7 +193,69 @@ CommandResult kubectl_apply(GuestCall& call, SimCluster& cluster, const ParsedAr
   return succeeds(fmt::format("daemonset.apps/{} configured\n", cni == "calico" ? "calico-node" : "kube-flannel-ds"));
 }
 
-CommandResult kubectl_create(GuestCall&, SimCluster& cluster, const ParsedArgv& arguments) {
+void add_namespace(SimCluster& cluster, const std::string& name, Json labels, std::int64_t now) {
+  if (!labels.is_object()) labels = Json::object();
+  labels["kubernetes.io/metadata.name"] = name;
+  cluster.namespaces()[name] = {{"labels", std::move(labels)}, {"created", now}};
+}
+
+namespace {
+
+// What `create -f -` was given: each object, those of lists one by one. `error` says what is wrong with it.
+std::vector<Json> read_manifests(const std::string& text, std::string& error) {
+  std::vector<Json> out;
+  for (const Json& document : read_yaml_documents(text, error)) {
+    if (string_at(document, "/kind") != "List") {
+      out.push_back(document);
+      continue;
+    }
+    for (const Json& item : member_at(document, "/items")) out.push_back(item);
+  }
+  if (error.empty() && out.empty()) error = "no objects passed to create";
+  return out;
+}
+
+// One after the other; what was made before an error stays, as with kubectl.
+CommandResult create_from_input(GuestCall& call, SimCluster& cluster, const ParsedArgv& arguments) {
+  if (arguments.value("filename") != "-") return fails(1, fmt::format("error: the path \"{}\" does not exist", arguments.value("filename")));
+  std::string error;
+  const std::vector<Json> manifests = read_manifests(call.command.standard_input, error);
+  if (!error.empty()) return fails(1, "error: " + error);
+  CommandResult result;
+  const auto refuse = [&](const std::string& why) {
+    result.exit_status = 1;
+    result.errors += why + "\n";
+  };
+  for (const Json& manifest : manifests) {
+    const std::string kind = string_at(manifest, "/kind");
+    const std::string name = string_at(manifest, "/metadata/name");
+    if (string_at(manifest, "/apiVersion") == "v1" && kind == "Namespace") {
+      if (cluster.namespaces().contains(name)) {
+        refuse(fmt::format("Error from server (AlreadyExists): error when creating \"STDIN\": namespaces \"{}\" already exists", name));
+        continue;
+      }
+      add_namespace(cluster, name, member_at(manifest, "/metadata/labels"), call.world.now());
+      result.output += fmt::format("namespace/{} created\n", name);
+    } else if (string_at(manifest, "/apiVersion") == "v1" && kind == "Pod") {
+      const std::string in = string_at(manifest, "/metadata/namespace", arguments.value("namespace", "default"));
+      if (const auto problem = pod_problem(cluster, call.world, manifest, in)) {
+        refuse(*problem);
+        continue;
+      }
+      add_pod(cluster, call.world, manifest, in);
+      result.output += fmt::format("pod/{} created\n", name);
+    } else {
+      refuse(fmt::format("error: resource mapping not found for name: \"{}\" from \"STDIN\": no matches for kind \"{}\"", name, kind));
+    }
+  }
+  settle_pods(cluster, call.world);
+  return result;
+}
+
+}  // namespace
+
+CommandResult kubectl_create(GuestCall& call, SimCluster& cluster, const ParsedArgv& arguments) {
+  if (arguments.has("filename")) return create_from_input(call, cluster, arguments);
   const std::string* type = arguments.words.size() == 3 ? resource_type(arguments.words[1]) : nullptr;
   if (type == nullptr || *type != "namespaces")
     return fails(1, "error: the simulated kubectl creates namespaces only");
@@ -193,7 +263,7 @@ CommandResult kubectl_create(GuestCall&, SimCluster& cluster, const ParsedArgv& 
   if (cluster.namespaces().contains(name)) {
     return fails(1, fmt::format("Error from server (AlreadyExists): namespaces \"{}\" already exists", name));
   }
-  cluster.namespaces()[name] = {{"labels", {{"kubernetes.io/metadata.name", name}}}};
+  add_namespace(cluster, name, Json::object(), call.world.now());
   return succeeds(fmt::format("namespace/{} created\n", name));
 }
 

@@ -46,16 +46,17 @@ class ModelWorld : public GuestWorld {
     const Domain* domain = running(node_);
     return domain == nullptr ? std::string() : address_of(model_, *domain);
   }
-  std::size_t gpus_of(const std::string& node) override {
+  std::size_t gpus_of(const std::string& node) override { return gpus(node).size(); }
+  std::vector<GuestGpu> gpus(const std::string& node) override {
     const Domain* domain = running(node);
     const auto definition = domain == nullptr ? std::nullopt : parse_domain(domain->running_xml);
-    if (!definition) return 0;
-    std::size_t count = 0;
+    std::vector<GuestGpu> out;
+    if (!definition) return out;
     for (const Bdf& address : definition->devices) {
       const Device* device = model_.device(address);
-      if (device != nullptr && device->is_gpu()) ++count;
+      if (device != nullptr && device->is_gpu()) out.push_back({device->model, gpu_uuid(address.to_string())});
     }
-    return count;
+    return out;
   }
   bool has_cuda(const std::string& node) override {
     const Domain* domain = running(node);

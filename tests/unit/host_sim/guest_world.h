@@ -30,8 +30,13 @@ class World : public sim::GuestWorld {
 
   // `line` is split at blanks.
   CommandResult run(const std::string& on, const std::string& line, bool read_only = false) {
+    return feed(on, line, {}, read_only);
+  }
+  // The same with something on standard input.
+  CommandResult feed(const std::string& on, const std::string& line, const std::string& input, bool read_only = false) {
     current_ = on;
     Command command;
+    command.standard_input = input;
     std::istringstream words(line);
     for (std::string word; words >> word;) command.argv.push_back(word);
     return sim::run_guest_program(guests.at(on).disk, *this, command, read_only);
