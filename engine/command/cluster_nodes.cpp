@@ -4,6 +4,7 @@
 
 #include "command/exit_codes.h"
 #include "command/failure.h"
+#include "host/xml/domain_xml.h"
 
 namespace gpuplan::command {
 namespace {
@@ -51,7 +52,9 @@ void require_kubernetes(const Spec& spec) {
                 "its spec says `kubernetes: {enabled: false}`", "change that and apply, for a Kubernetes cluster");
 }
 
-GuestTarget control_plane_target(const Spec& spec) { return target(spec.control_plane.name, spec.control_plane.address); }
+GuestTarget control_plane_target(const Spec& spec) {
+  return target(spec.control_plane.name, spec.control_plane.address);
+}
 
 std::vector<GuestTarget> all_targets(const Spec& spec) {
   std::vector<GuestTarget> out;
@@ -72,8 +75,33 @@ GuestTarget find_target(const Spec& spec, const std::string& name) {
     names.push_back(known.node);
   }
   const std::string near = did_you_mean(name, names);
-  throw Failure(exit_nothing_changed, fmt::format("cluster {} has no node {}", spec.cluster, printable(name)), {},
-                near.empty() ? fmt::format("its nodes are {}", fmt::join(names, ", ")) : fmt::format("did you mean {}?", near));
+  throw Failure(
+      exit_nothing_changed, fmt::format("cluster {} has no node {}", spec.cluster, printable(name)), {},
+      near.empty() ? fmt::format("its nodes are {}", fmt::join(names, ", ")) : fmt::format("did you mean {}?", near));
+}
+
+void require_running(Session& session, const GuestTarget& target) {
+  std::optional<DomainState> domain;
+  try {
+    domain = session.host.host->hypervisor().domain(target.node);
+  } catch (const HostError&) {
+    return;  // the login itself will tell
+  }
+  if (!domain || domain->power == PowerState::running) return;
+  throw Failure(exit_nothing_changed, fmt::format("{} is off", target.node), {},
+                fmt::format("`virsh start {}` starts it, and so does `gpuplan apply` with its spec", target.node));
+}
+
+std::string console_log_of(Session& session, const std::string& node) {
+  const auto domain = session.host.host->hypervisor().domain(node);
+  const auto definition = domain ? parse_domain(domain->xml) : std::nullopt;
+  return definition ? definition->console_log : "";
+}
+
+void refuse_json(const Session& session) {
+  if (!session.console.json()) return;
+  throw Failure(exit_bad_flags, fmt::format("`gpuplan {}` has no --json", session.options.verb),
+                "it passes on what the guest prints, as it is", "leave --json away");
 }
 
 }  // namespace gpuplan::command

@@ -21,4 +21,12 @@ std::vector<GuestTarget> all_targets(const Spec& spec);
 // `name` is a node ("gpu-worker-1") or what the spec calls it ("worker-1", "control-plane"). Throws Failure.
 GuestTarget find_target(const Spec& spec, const std::string& name);
 
+// Throws Failure if the node is a VM of this host that is off.
+void require_running(Session& session, const GuestTarget& target);
+// The file into which the hypervisor writes what the node's serial console says; empty if there is no such VM. Throws
+// HostError.
+std::string console_log_of(Session& session, const std::string& node);
+// Throws Failure for --json, of verbs that only pass on what a guest prints.
+void refuse_json(const Session& session);
+
 }  // namespace gpuplan::command

@@ -230,8 +230,12 @@ void check_flags_of_verb(const po::parsed_options& parsed, const Verb& verb) {
   }
 }
 
-void read_words(const po::parsed_options& parsed, Options& options) {
+// `behind` is what stands behind "--": a command for a verb that takes one, else words like the others.
+void read_words(const po::parsed_options& parsed, const std::vector<std::string>& behind, Options& options) {
   std::vector<std::string> words = values_of(parsed, "words");
+  const Verb* taker = words.empty() ? nullptr : find_verb(words.front());
+  if (taker != nullptr && taker->takes_command()) options.guest_command = behind;
+  else words.insert(words.end(), behind.begin(), behind.end());
   if (words.empty()) return;
   options.verb = words.front();
   options.arguments.assign(words.begin() + 1, words.end());
@@ -311,11 +315,12 @@ Environment read_environment() {
 }
 
 Options parse_options(const std::vector<std::string>& words, const Environment& environment) {
-  const po::parsed_options parsed = parse_words(words);
+  const auto end = std::find(words.begin(), words.end(), "--");
+  const po::parsed_options parsed = parse_words({words.begin(), end});
   Options options;
   options.help = has(parsed, "help");
   options.version = has(parsed, "version");
-  read_words(parsed, options);
+  read_words(parsed, end == words.end() ? std::vector<std::string>{} : std::vector<std::string>(end + 1, words.end()), options);
   options.host = value_of(parsed, "host", "local");
   check_host_name(options.host);
   options.cluster = value_of(parsed, "cluster", "");
@@ -343,6 +348,7 @@ Options parse_options(const std::vector<std::string>& words, const Environment& 
   if (has(parsed, "workers")) options.workers = static_cast<std::size_t>(number_of(parsed, "workers", 2, 1024));
   options.pci_ids = environment.pci_ids;
   options.out = value_of(parsed, "out", "");
+  options.log = has(parsed, "log");
   options.merge = has(parsed, "merge");
   options.use_context = has(parsed, "use-context");
   options.kubeconfig = choose_kubeconfig(environment);

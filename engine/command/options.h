@@ -48,6 +48,8 @@ struct Options {
   std::string kubeconfig;              // the user's own file, absolute; empty: there is no place for one
   Selection selection;
 
+  std::vector<std::string> guest_command;  // ssh: what stands behind --
+  bool log = false;                    // console: what it has said so far
 
   std::string command_line;            // as typed, for the journal and the lock
   std::string repeated_flags;          // flags that a suggested command must repeat, each with a blank in front

@@ -6,7 +6,7 @@
 
 namespace gpuplan::command {
 
-// STATE_DIR/clusters/NAME/{journal.db,lock,ssh/,kubeconfig}, and STATE_DIR/sim for the models of simulated servers.
+// STATE_DIR/clusters/NAME/{journal.db,lock,ssh/,logs/,kubeconfig}, and STATE_DIR/sim for the models of simulated servers.
 class StateDir {
  public:
   explicit StateDir(std::string path) : path_(std::move(path)) {}
@@ -16,6 +16,7 @@ class StateDir {
   std::string journal(const std::string& cluster) const;
   std::string lock(const std::string& cluster) const;
   std::string ssh_keys(const std::string& cluster) const;  // a directory
+  std::string node_log(const std::string& cluster, const std::string& node) const;  // what was installed on it
   std::string kubeconfig(const std::string& cluster) const;  // the copy that is kept of the control plane's
 
   // Clusters that have a journal, sorted. Throws Failure if the directory cannot be read.

@@ -34,6 +34,7 @@ const std::vector<Flag>& all_flags() {
       {"destroy", "", "show what `gpuplan destroy` would do"},
       {"merge", "", "put it into your own kubeconfig: the first file in $KUBECONFIG, or ~/.kube/config"},
       {"use-context", "", "with --merge: make it the current context (it is anyway, if there is none)"},
+      {"log", "", "print what it has said so far, instead of joining the terminal to it"},
       {"tree", "", "by NUMA node, host bridge and root port"},
       {"all", "", "also what has nothing to do with GPUs"},
       {"format", "FORMAT", "dot or mermaid (default: dot)"},
@@ -111,6 +112,23 @@ const std::vector<Verb>& all_verbs() {
        "Whoever has the kubeconfig is administrator of the cluster. Without SPEC, --cluster names the cluster.",
        "gpuplan kubeconfig > gpu.kubeconfig && kubectl --kubeconfig gpu.kubeconfig get nodes\n"
        "gpuplan kubeconfig --merge --use-context && kubectl get nodes", {"merge", "use-context"}, run_kubeconfig},
+      {"ssh", "NODE [-- COMMAND...]", "log in to a node, or run a command there",
+       "Logs in as root with the cluster's own key, and only to who has the host key that gpuplan gave to the\n"
+       "node; nothing of your own ssh configuration is used. With COMMAND only that is run, and its exit status\n"
+       "is that of gpuplan; 255 means that ssh itself failed. Each word of it stays one word. NODE is a node's\n"
+       "name, or what the spec calls it. On a simulated server only COMMAND works.",
+       "gpuplan ssh gpu-worker-1\ngpuplan ssh worker-1 -- nvidia-smi -L\n"
+       "gpuplan ssh control-plane -- sh -c 'journalctl -u kubelet | tail'", {}, run_ssh},
+      {"console", "NODE", "sit down at a VM's serial console, or read it",
+       "Joins the terminal to the serial console of the node's VM, with `virsh console`; Ctrl-] leaves it.\n"
+       "With --log, what the console has said so far is printed, also of a VM that does not answer ssh. On a\n"
+       "simulated server only --log works.",
+       "gpuplan console gpu-worker-1\ngpuplan console gpu-worker-1 --log | tail -50", {"log"}, run_console},
+      {"logs", "NODE|ADDRESS", "show what happened on a node, or in a step",
+       "Of a NODE: the whole output of what gpuplan ran on it to install it. Of an ADDRESS, such as\n"
+       "worker-join/gpu-worker-1: what the last runs did with it, when, and every error in full. On a terminal\n"
+       "control characters are made harmless.",
+       "gpuplan logs gpu-worker-1\ngpuplan logs worker-join/gpu-worker-1 --json", {}, run_logs},
       {"status", "", "show what gpuplan made, and whether a run is open",
        "Shows for each cluster its resources, the last run, who is working on it, and what to do next.\n"
        "Reads the journals only, not the server.",

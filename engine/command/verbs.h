@@ -27,6 +27,7 @@ struct Verb {
   std::size_t most_arguments = 1;       // of a verb that takes any
 
   bool takes_argument() const { return !argument.empty(); }
+  bool takes_command() const { return argument.find("[-- ") != std::string_view::npos; }
   bool needs_argument() const { return !argument.empty() && argument.front() != '['; }
 };
 
@@ -45,17 +46,20 @@ std::string verb_help(const Verb& verb);
 // One per verb, each in the file of its name. Returns the exit code; throws Failure.
 int run_apply(Session& session);
 int run_check(Session& session);
+int run_console(Session& session);
 int run_destroy(Session& session);
 int run_discover(Session& session);
 int run_graph(Session& session);
 int run_history(Session& session);
 int run_init(Session& session);
 int run_kubeconfig(Session& session);
+int run_logs(Session& session);
 int run_plan(Session& session);
 int run_plugins(Session& session);
 int run_record(Session& session);
 int run_rollback(Session& session);
 int run_show(Session& session);
+int run_ssh(Session& session);
 int run_status(Session& session);
 int run_validate(Session& session);
 int run_version(Session& session);

@@ -13,6 +13,12 @@ std::string join_argv(const std::vector<std::string>& argv) {
   return out;
 }
 
+std::optional<std::vector<std::string>> HypervisorReader::console(const std::string& /*domain*/) { return std::nullopt; }
+
+std::optional<std::vector<std::string>> Guests::login(const GuestTarget& /*guest*/, const std::vector<std::string>& /*command*/) {
+  return std::nullopt;
+}
+
 namespace {
 
 constexpr std::size_t tail_lines = 10;

@@ -135,6 +135,9 @@ class HypervisorReader {
   virtual std::optional<VolumeState> volume(const std::string& pool, const std::string& name) = 0;
   // The last `lines` lines of a domain's serial console log; empty if there is none.
   virtual std::string console_tail(const std::string& domain, std::size_t lines) = 0;
+  // The argv of a program of this machine that joins the terminal to the serial console of a running domain; nothing
+  // if there is none (a simulated host).
+  virtual std::optional<std::vector<std::string>> console(const std::string& domain);
 };
 
 class Hypervisor : public HypervisorReader {
@@ -205,6 +208,10 @@ class Guests : public GuestReader {
   // Made at the first call for a node and durable on return; the same ones on each later call.
   virtual GuestCredentials credentials(const std::string& node) = 0;
   virtual void forget(const std::string& node) = 0;  // its credentials; absent is not an error
+  // The argv of a program of this machine that logs in to the guest with the terminal, or if `command` is not empty
+  // runs that there with the standard streams and ends with its exit status; each of its words stays what it is.
+  // Nothing if there is no such program (a simulated guest): then run() is the only way. Contacts nobody.
+  virtual std::optional<std::vector<std::string>> login(const GuestTarget& guest, const std::vector<std::string>& command);
 };
 
 // ----------------------------------------------------------------------------------------- host

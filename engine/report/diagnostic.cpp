@@ -142,6 +142,46 @@ std::string printable(std::string_view text) {
   });
 }
 
+namespace {
+
+// The length of a control sequence at the start of `text` (ECMA-48: ESC [, parameters, intermediates, a final byte);
+// 0 if there is none.
+std::size_t control_sequence_at(std::string_view text) {
+  if (text.substr(0, 2) != "\033[") return 0;
+  std::size_t i = 2;
+  const auto is_between = [&](char low, char high) { return i < text.size() && text[i] >= low && text[i] <= high; };
+  while (is_between('0', '?')) ++i;
+  while (is_between(' ', '/')) ++i;
+  return is_between('@', '~') ? i + 1 : 0;
+}
+
+}  // namespace
+
+std::string printable_lines(std::string_view text) {
+  std::string out;
+  std::string piece;
+  const auto flush = [&] {
+    out += printable(piece);
+    piece.clear();
+  };
+  for (std::size_t i = 0; i < text.size();) {
+    if (const std::size_t length = control_sequence_at(text.substr(i)); length > 0) {
+      i += length;
+      continue;
+    }
+    const char c = text[i++];
+    if (c == '\r' && i < text.size() && text[i] == '\n') continue;
+    if (c == '\n' || c == '\r' || c == '\t') {
+      flush();
+      out += c == '\t' ? '\t' : '\n';
+    } else {
+      piece += c;
+    }
+  }
+  flush();
+  return out;
+}
+
 std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& candidates) {
   std::string_view best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;

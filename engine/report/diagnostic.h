@@ -65,6 +65,10 @@ std::string render(const Diagnostic& diagnostic, bool color);
 // of what is not UTF-8 become "\xNN".
 std::string printable(std::string_view text);
 
+// The same for a text of several lines, such as a log: lines and tabs stay, carriage returns end a line, and the
+// sequences with which a program colours a terminal or moves about on it are left out.
+std::string printable_lines(std::string_view text);
+
 // The candidate nearest to `word` if it is near enough to be meant (edit distance at most a third
 // of the word's length, at least 1); empty otherwise.
 std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& candidates);

@@ -1,5 +1,8 @@
 // What step kinds rely on of the Guests port: on a real sshd and on the simulated host.
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <thread>
@@ -8,6 +11,88 @@
 #include "support/host_error_of.h"
 
 using namespace gpuplan;
+
+namespace {
+
+struct LoginResult {
+  int exit_status = -1;
+  std::string output;
+};
+
+// Becomes the program in a child, as `gpuplan ssh` does, with `input` on its standard input.
+LoginResult become(const std::vector<std::string>& argv, const std::string& input) {
+  int in[2], out[2];
+  REQUIRE(pipe2(in, O_CLOEXEC) == 0);
+  REQUIRE(pipe2(out, O_CLOEXEC) == 0);
+  std::vector<std::string> words = argv;
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    dup2(in[0], STDIN_FILENO);
+    dup2(out[1], STDOUT_FILENO);
+    execvp(pointers.front(), pointers.data());
+    _exit(126);
+  }
+  close(in[0]);
+  close(out[1]);
+  REQUIRE(write(in[1], input.data(), input.size()) == static_cast<ssize_t>(input.size()));
+  close(in[1]);
+  LoginResult result;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = read(out[0], buffer, sizeof buffer)) > 0;) result.output.append(buffer, static_cast<std::size_t>(got));
+  close(out[0]);
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  if (WIFEXITED(status)) result.exit_status = WEXITSTATUS(status);
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("a login on a real guest hands over the standard streams and the exit status") {
+  GuestSubject subject("this machine");
+  const auto login = [&](const std::vector<std::string>& command) {
+    const auto argv = subject.guests().login(subject.target(), command);
+    REQUIRE(argv);
+    return *argv;
+  };
+  CHECK(become(login({"sh", "-c", "cat; exit 42"}), "through standard input").output == "through standard input");
+  CHECK(become(login({"sh", "-c", "exit 42"}), "").exit_status == 42);
+  const std::vector<std::string> hostile = {"$(exit 3)", "a'b", "\"", "-n", "", "*", "a\nb"};
+  std::vector<std::string> argv = {"printf", "[%s]"};
+  argv.insert(argv.end(), hostile.begin(), hostile.end());
+  std::string expected;
+  for (const std::string& argument : hostile) expected += "[" + argument + "]";
+  CHECK(become(login(argv), "").output == expected);
+  // Without a command: the guest's own shell.
+  const LoginResult shell = become(login({}), "echo from the shell; exit 7\n");
+  CHECK_THAT(shell.output, contains("from the shell"));
+  CHECK(shell.exit_status == 7);
+}
+
+TEST_CASE("a login trusts nobody else in a real guest's place") {
+  GuestSubject subject("this machine");
+  subject.change_host_key();
+  for (int i = 0; i < 50; ++i) {  // until the new sshd listens
+    if (host_error_of([&] { subject.guests().run(subject.target(), {{"true"}}); }).kind() == HostError::Kind::refused) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  const LoginResult result = become(*subject.guests().login(subject.target(), {"echo", "in"}), "");
+  CHECK(result.exit_status == 255);
+  CHECK(result.output.empty());
+  GuestTarget nobody = subject.target();
+  nobody.node = "contract-nobody";
+  CHECK(host_error_of([&] { subject.guests().login(nobody, {}); }).kind() == HostError::Kind::unreachable);
+}
+
+TEST_CASE("a simulated guest has no program to log in with") {
+  GuestSubject subject("simulated");
+  CHECK_FALSE(subject.guests().login(subject.target(), {}));
+  CHECK_FALSE(subject.guests().login(subject.target(), {"true"}));
+}
 
 TEST_CASE("credentials have the form of OpenSSH's, and stay the same") {
   const std::string name = EACH_HOST;

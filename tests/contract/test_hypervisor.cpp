@@ -40,6 +40,14 @@ TEST_CASE("queries for one object return nothing if it does not exist") {
   require_refusal(host_error_of([&] { hypervisor.volumes("contract-none"); }), HostError::Kind::not_found);
 }
 
+TEST_CASE("the console of this machine's domains is virsh's, over the connection in use") {
+  const auto real = open_subject("this machine");
+  const auto console = real->host->hypervisor().console("contract-none");
+  REQUIRE(console);
+  REQUIRE(*console == std::vector<std::string>{"virsh", "--connect", "test:///default", "console", "--domain", "contract-none"});
+  REQUIRE_FALSE(open_subject("simulated")->host->hypervisor().console("contract-none"));
+}
+
 TEST_CASE("taking away an absent object is no error") {
   const std::string name = EACH_HOST;
   const auto subject = open_subject(name);

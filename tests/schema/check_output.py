@@ -109,6 +109,11 @@ def main():
         document(state, 0, "kubeconfigDocument", "kubeconfig")
         os.environ["KUBECONFIG"] = f"{place}/config"
         document(state, 0, "kubeconfigDocument", "kubeconfig", SPEC, "--merge")
+        document(state, 0, "stepLog", "logs", "worker-join/gpu-worker-2")
+        os.makedirs(f"{state}/clusters/gpu/logs", exist_ok=True)
+        with open(f"{state}/clusters/gpu/logs/gpu-worker-1.log", "w", encoding="utf-8") as file:
+            file.write("installed\n")
+        document(state, 0, "nodeLog", "logs", "gpu-worker-1")
         events(state, 1, "rollback", "--yes", host=f"sim:{SOURCE}/specs/hosts/busy.yaml")
         document(state, 0, "planDocument", "plan", "--destroy", "--target", "vfio-bind/0000:0a:00.0")
         events(state, 0, "destroy", "--yes", "--target", "vfio-bind/0000:0a:00.0")

@@ -24,6 +24,9 @@ class LibvirtHypervisor : public Hypervisor {
   std::string console_tail(const std::string& domain, std::size_t lines) override {
     return domains_.console_tail(domain, lines);
   }
+  std::optional<std::vector<std::string>> console(const std::string& domain) override {
+    return std::vector<std::string>{"virsh", "--connect", connection_.uri(), "console", "--domain", domain};
+  }
 
   void define_domain(const std::string& xml) override { domains_.define(xml); }
   void start_domain(const std::string& name) override { domains_.start(name); }

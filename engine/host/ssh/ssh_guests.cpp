@@ -24,8 +24,7 @@ constexpr std::chrono::seconds transfer_limit{120};
 constexpr std::chrono::seconds grace{5};
 
 // A session of sshd has neither a full PATH nor a known locale.
-constexpr const char* environment =
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C";
+constexpr const char* search_path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 std::string last_line(const std::string& text) {
   std::istringstream lines(text);
@@ -110,9 +109,8 @@ std::string SshGuests::control_path() {
   return sockets_ + "/%C";
 }
 
-std::vector<std::string> SshGuests::ssh(const GuestTarget& guest) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  std::vector<std::string> argv = {"ssh", "-F", "/dev/null", "-T", "-x", "-a"};
+std::vector<std::string> SshGuests::ssh_options(const GuestTarget& guest) const {
+  std::vector<std::string> argv = {"ssh", "-F", "/dev/null", "-x", "-a"};
   for (const std::string& option :
        {fmt::format("IdentityFile={}", keys_.identity_file()), std::string("IdentitiesOnly=yes"),
         std::string("IdentityAgent=none"), std::string("BatchMode=yes"), std::string("PreferredAuthentications=publickey"),
@@ -120,25 +118,48 @@ std::vector<std::string> SshGuests::ssh(const GuestTarget& guest) {
         std::string("GlobalKnownHostsFile=/dev/null"), fmt::format("HostKeyAlias={}", guest.node),
         std::string("HostKeyAlgorithms=ssh-ed25519"), std::string("StrictHostKeyChecking=yes"),
         std::string("CheckHostIP=no"), std::string("UpdateHostKeys=no"), std::string("ConnectTimeout=8"),
-        std::string("ServerAliveInterval=5"), std::string("ServerAliveCountMax=3"), std::string("LogLevel=ERROR"),
-        std::string("ControlMaster=auto"), std::string("ControlPersist=60"),
-        fmt::format("ControlPath={}", control_path())}) {
+        std::string("ServerAliveInterval=5"), std::string("ServerAliveCountMax=3"), std::string("LogLevel=ERROR")}) {
     argv.insert(argv.end(), {"-o", option});
   }
-  argv.insert(argv.end(), {"-p", fmt::format("{}", guest.port), "-l", guest.user, guest.address});
+  argv.insert(argv.end(), {"-p", fmt::format("{}", guest.port), "-l", guest.user});
+  return argv;
+}
+
+std::vector<std::string> SshGuests::ssh(const GuestTarget& guest) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<std::string> argv = ssh_options(guest);
+  for (const std::string& option : {std::string("ControlMaster=auto"), std::string("ControlPersist=60"),
+                                    fmt::format("ControlPath={}", control_path())}) {
+    argv.insert(argv.end(), {"-o", option});
+  }
+  argv.insert(argv.end(), {"-T", guest.address});
   connected_.insert(argv);
   return argv;
 }
 
+// A connection of its own, which ends with the program.
+std::optional<std::vector<std::string>> SshGuests::login(const GuestTarget& guest, const std::vector<std::string>& command) {
+  require_keys(guest);
+  std::vector<std::string> argv = ssh_options(guest);
+  argv.insert(argv.end(), {"-o", "ControlPath=none"});
+  if (!command.empty()) argv.emplace_back("-T");
+  argv.push_back(guest.address);
+  if (!command.empty()) argv.push_back(fmt::format("{} exec {}", search_path, shell_words(command)));
+  return argv;
+}
+
+void SshGuests::require_keys(const GuestTarget& guest) {
+  if (keys_.has(guest.node)) return;
+  throw HostError(Kind::unreachable, guest.node,
+                  fmt::format("{} cannot be reached: gpuplan has made no ssh keys for it", shown(guest)));
+}
+
 CommandResult SshGuests::run(const GuestTarget& guest, const Command& command) {
-  if (!keys_.has(guest.node)) {
-    throw HostError(Kind::unreachable, guest.node,
-                    fmt::format("{} cannot be reached: gpuplan has made no ssh keys for it", shown(guest)));
-  }
+  require_keys(guest);
   std::vector<std::string> on_guest = {"timeout", "-k", "2", fmt::format("{}", command.limit.count())};
   on_guest.insert(on_guest.end(), command.argv.begin(), command.argv.end());
   Command login{ssh(guest), command.standard_input, command.limit + grace};
-  login.argv.push_back(fmt::format("{} exec {}", environment, shell_words(on_guest)));
+  login.argv.push_back(fmt::format("{} LC_ALL=C exec {}", search_path, shell_words(on_guest)));
   const auto started = std::chrono::steady_clock::now();
   const auto time_is_up = [&] { return std::chrono::steady_clock::now() - started >= command.limit; };
   CommandResult result;

@@ -34,8 +34,12 @@ class SshGuests : public Guests {
   void remove(const GuestTarget& guest, const std::string& path) override;
   GuestCredentials credentials(const std::string& node) override { return keys_.credentials(node); }
   void forget(const std::string& node) override { keys_.forget(node); }
+  std::optional<std::vector<std::string>> login(const GuestTarget& guest, const std::vector<std::string>& command) override;
 
  private:
+  // With what every connection has in common: whose keys, and nothing of the user's own.
+  std::vector<std::string> ssh_options(const GuestTarget& guest) const;
+  void require_keys(const GuestTarget& guest);
   std::vector<std::string> ssh(const GuestTarget& guest);
   std::string control_path();
 

@@ -49,6 +49,14 @@ TEST_CASE("control characters never reach the terminal") {
         "error: x\\x1b[0m\n  next: y\\x0ay\n");
 }
 
+TEST_CASE("a log is printed line by line, and does nothing to the terminal") {
+  CHECK(printable_lines("one\ttab\r\ntwo\n") == "one\ttab\ntwo\n");
+  CHECK(printable_lines(" 10%\r 20%\rdone\n") == " 10%\n 20%\ndone\n");
+  CHECK(printable_lines("\033[0;32m  OK  \033[0m started\033[2J\033[?25l\033[K.") == "  OK   started.");
+  CHECK(printable_lines("\033]0;title\a\033[\n\x9b" "31m\033") == "\\x1b]0;title\\x07\\x1b[\n\\x9b31m\\x1b");
+  CHECK(printable_lines("").empty());
+}
+
 TEST_CASE("severity, address and color") {
   Diagnostic diagnostic;
   diagnostic.severity = Severity::warning;
