@@ -10,6 +10,7 @@
 #include "command/kept_kubeconfig.h"
 #include "command/run_events_json.h"
 #include "command/run_events_text.h"
+#include "command/verification_report.h"
 #include "host/interrupt.h"
 #include "plan/print_json.h"
 #include "plan/print_text.h"
@@ -139,7 +140,7 @@ void refuse_what_is_impossible(Session& session, const Plan& plan) {
 }
 
 // `verify: true`: everything is observed once more, and must be as the spec declares it.
-void verify(Session& session, const Spec& spec, Ending& ending) {
+void observe_again(Session& session, const Spec& spec, Ending& ending) {
   PlannerOptions options = session.planner_options();
   options.selection.replaces.clear();  // they were
   const PlanningResult result = plan_apply(spec, session.kinds, session.owned(), *session.host.host, options);
@@ -161,6 +162,34 @@ void verify(Session& session, const Spec& spec, Ending& ending) {
   ending.exit_code = exit_step_failed;
   ending.headline += ", but the server is not as declared";
   ending.next = fmt::format("`{}` shows what is different and why.", session.suggest("plan --explain " + spec.file->name));
+}
+
+// `verify: true`, once the server is as declared: the tests of `gpuplan verify`. The run has succeeded and stays so; what
+// fails is told, with an exit code that is not 0.
+void test_cluster(Session& session, const Spec& spec, Ending& ending) {
+  try {
+    if (!session.console.json()) session.console.out() << "\nVerifying the cluster\n" << std::flush;
+    const Verification verification = verify(session, spec);
+    if (session.console.json()) {
+      Json event = verification_json(verification);
+      event["type"] = "verification_finished";
+      session.console.event(std::move(event));
+    } else {
+      session.console.out() << verification_text(verification, !verification.passed());
+    }
+    ending.verified += fmt::format(" The cluster's tests: {}.", count_results(verification));
+    if (verification.passed()) return;
+    ending.status = to_string(RunStatus::failed);
+    ending.exit_code = exit_step_failed;
+    ending.headline += ", but the cluster failed its verification";
+    ending.next = fmt::format("mend what it names, then `{}`; no step is left to do or to roll back.",
+                              session.suggest("verify --cluster " + session.cluster));
+  } catch (const Interrupted&) {
+    ending.status = to_string(RunStatus::interrupted);
+    ending.exit_code = interrupted_exit_code();
+    ending.headline += ", but its verification was interrupted";
+    ending.next = fmt::format("`{}` verifies the cluster.", session.suggest("verify --cluster " + session.cluster));
+  }
 }
 
 // A rehearsal whose fault never struck proves nothing; silence would look like a pass.
@@ -239,7 +268,9 @@ int carry_out(Session& session, const Plan& plan, const Spec& spec, const std::s
   const bool applied = outcome.status == RunStatus::succeeded && plan.purpose == PlanPurpose::apply;
   if (applied) keep_kubeconfig(session, spec);
   if (applied && spec.verify) {
-    verify(session, spec, ending);
+    observe_again(session, spec, ending);
+    const bool whole = spec.kubernetes.enabled && !session.selection.is_partial();
+    if (whole && ending.exit_code == exit_done) test_cluster(session, spec, ending);
   }
   if (outcome.status == RunStatus::failed && spec.on_failure == "rollback" && !outcome.commit_begun) {
     roll_back_at_once(session, spec, ending);

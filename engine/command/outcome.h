@@ -22,7 +22,7 @@ struct Ending {
   std::vector<ResourceOutcome> resources;
   std::string next;                        // what to do now, one sentence
   std::optional<RollbackOutcome> rollback;
-  std::string verified;                    // of `verify: true`: a sentence; empty if it was not done
+  std::string verified;                    // of `verify: true`: sentences; empty if it was not done
 };
 
 // Text: counts, what went wrong with which resource, the verification of a rollback, and what to do

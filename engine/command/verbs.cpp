@@ -59,6 +59,8 @@ const std::vector<Verb>& all_verbs() {
        "Plans, shows the plan, asks, and carries it out. Each change is recorded before it starts, so a\n"
        "run that fails or is killed can be continued with `gpuplan apply` or undone with\n"
        "`gpuplan rollback`. Running it again changes nothing.\n"
+       "With `verify: true`, the default, a run ends with the tests of `gpuplan verify`. If one fails the exit\n"
+       "code is 3, although every step is done and nothing is left to roll back.\n"
        "With `on_failure: rollback` in the spec a failed run is undone at once. The exit code is then\n"
        "still 3, because a step failed; 7 if the server is not as it was before.\n"
        "PLAN is what `gpuplan plan --out` saved. It is refused with exit code 5 if the server, the spec or\n"
@@ -112,6 +114,14 @@ const std::vector<Verb>& all_verbs() {
        "Whoever has the kubeconfig is administrator of the cluster. Without SPEC, --cluster names the cluster.",
        "gpuplan kubeconfig > gpu.kubeconfig && kubectl --kubeconfig gpu.kubeconfig get nodes\n"
        "gpuplan kubeconfig --merge --use-context && kubectl get nodes", {"merge", "use-context"}, run_kubeconfig},
+      {"verify", "[SPEC]", "test whether the cluster and its GPUs work",
+       "Asks the cluster whether its nodes are Ready, offer the planned GPUs and have a GPU Operator that is\n"
+       "ready. Then runs pods on each worker: nvidia-smi with one GPU and with all of them, and a CUDA program.\n"
+       "They run in the namespace gpuplan-verify, which is removed again. What others use is left to them: a\n"
+       "test without free GPUs is skipped. Of each failure the reason is told, where it is known, and what to\n"
+       "do. Exits with 1 if anything fails. `gpuplan apply` ends with the same tests, unless the spec says\n"
+       "`verify: false`. Without SPEC, --cluster names the cluster.",
+       "gpuplan verify\ngpuplan verify h100.yaml --json", {}, run_verify},
       {"ssh", "NODE [-- COMMAND...]", "log in to a node, or run a command there",
        "Logs in as root with the cluster's own key, and only to who has the host key that gpuplan gave to the\n"
        "node; nothing of your own ssh configuration is used. With COMMAND only that is run, and its exit status\n"

@@ -62,6 +62,7 @@ int run_show(Session& session);
 int run_ssh(Session& session);
 int run_status(Session& session);
 int run_validate(Session& session);
+int run_verify(Session& session);
 int run_version(Session& session);
 
 }  // namespace gpuplan::command

@@ -4,7 +4,7 @@
 
 namespace {
 
-const std::vector<std::string> verbs = {"plan",   "apply",   "rollback", "destroy", "check",   "validate", "discover", "record", "init", "kubeconfig", "ssh",     "console",  "logs",
+const std::vector<std::string> verbs = {"plan",   "apply",   "rollback", "destroy", "check",   "validate", "discover", "record", "init", "kubeconfig", "verify",   "ssh",     "console",  "logs",
                                         "status", "history", "show",     "graph",   "plugins", "version"};
 
 }  // namespace

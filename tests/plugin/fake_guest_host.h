@@ -19,6 +19,7 @@ struct FakeGuest {
   bool defined = true;
   bool running = true;
   bool silent = false;  // runs, but does not answer
+  bool cuda = true;     // CUDA initializes, if it has GPUs
   sim::GuestDisk disk;
 };
 
@@ -53,6 +54,7 @@ class FakeGuestHost : public Host, public sim::GuestWorld {
   std::string node() override { return current_; }
   std::string address() override { return machines.at(current_).address; }
   std::size_t gpus_of(const std::string& node) override;
+  bool has_cuda(const std::string& node) override { return gpus_of(node) > 0 && machines.at(node).cuda; }
   bool runs(const std::string& node) override;
   sim::GuestDisk* disk_of_node(const std::string& node) override;
   sim::GuestDisk* disk_at(const std::string& address) override;

@@ -109,6 +109,7 @@ def main():
         document(state, 0, "kubeconfigDocument", "kubeconfig")
         os.environ["KUBECONFIG"] = f"{place}/config"
         document(state, 0, "kubeconfigDocument", "kubeconfig", SPEC, "--merge")
+        document(state, 0, "verificationDocument", "verify")
         document(state, 0, "stepLog", "logs", "worker-join/gpu-worker-2")
         os.makedirs(f"{state}/clusters/gpu/logs", exist_ok=True)
         with open(f"{state}/clusters/gpu/logs/gpu-worker-1.log", "w", encoding="utf-8") as file:

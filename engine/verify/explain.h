@@ -1,0 +1,30 @@
+// The known reasons for which a GPU cluster does not work, told from what was seen.
+#pragma once
+
+#include <string>
+
+#include "verify/test_pods.h"
+#include "verify/verification.h"
+
+namespace gpuplan::verify {
+
+struct Explanation {
+  std::string found;   // what was seen, in a few words
+  std::string reason;  // empty: not known
+  std::string next;
+};
+
+// Of a pod that did not succeed. Pure.
+Explanation explain_pod(const TestPod& pod, const PodOutcome& outcome, const VerifyRequest& request);
+
+// Of a pod that succeeded, but saw `seen` GPUs. Pure.
+Explanation explain_count(const TestPod& pod, std::size_t seen, const VerifyRequest& request);
+
+// Of a node that offers other than the planned GPUs: asks nvidia-smi on the worker itself.
+Explanation explain_gpus(const VerifiedWorker& worker, std::int64_t offered, const VerifyRequest& request,
+                         Host& host);
+
+// Lines of `nvidia-smi -L` that are GPUs. Pure.
+std::size_t count_gpus(const std::string& text);
+
+}  // namespace gpuplan::verify

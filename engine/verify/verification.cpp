@@ -1,0 +1,356 @@
+#include "verify/verification.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+#include "host/interrupt.h"
+#include "report/diagnostic.h"
+#include "verify/explain.h"
+
+namespace gpuplan {
+
+std::string_view to_string(VerifyStatus status) {
+  switch (status) {
+    case VerifyStatus::pass:
+      return "pass";
+    case VerifyStatus::fail:
+      return "fail";
+    case VerifyStatus::skipped:
+      break;
+  }
+  return "skipped";
+}
+
+bool Verification::passed() const {
+  return std::none_of(results.begin(), results.end(),
+                      [](const VerifyResult& result) { return result.status == VerifyStatus::fail; });
+}
+
+namespace verify {
+namespace {
+
+constexpr const char* gpu_resource = "nvidia.com/gpu";
+constexpr const char* validator_prefix = "nvidia-operator-validator";
+
+const Json& ready_condition(const Json& node) {
+  static const Json absent;
+  for (const Json& condition : member_at(node, "/status/conditions")) {
+    if (string_at(condition, "/type") == "Ready") return condition;
+  }
+  return absent;
+}
+
+// A quantity of GPUs, which is a whole number as text.
+std::int64_t gpus_in(const Json& quantities) {
+  if (!quantities.is_object()) return 0;
+  const auto found = quantities.find(gpu_resource);
+  if (found == quantities.end()) return 0;
+  return found->is_string()           ? std::atoll(found->get_ref<const std::string&>().c_str())
+         : found->is_number_integer() ? found->get<std::int64_t>()
+                                      : 0;
+}
+
+bool has_ended(const Json& pod) {
+  const std::string phase = string_at(pod, "/status/phase");
+  return phase == "Succeeded" || phase == "Failed";
+}
+
+std::string name_of(const Json& object) { return string_at(object, "/metadata/name"); }
+
+// What is known of one worker when the test pods are due.
+struct WorkerState {
+  const VerifiedWorker* worker = nullptr;
+  bool ready = false;
+  std::int64_t offered = 0;
+  std::vector<std::string> taints;  // keys that a test pod must tolerate
+  std::string blocked;              // why no further pod is tried on it
+};
+
+class Verifier {
+ public:
+  Verifier(const VerifyRequest& request, Host& host)
+      : request_(request), host_(host), api_(host, request.control_plane) {}
+
+  Verification run() {
+    say("asking the Kubernetes API");
+    if (check_api()) {
+      guarded("nodes", [&] { check_nodes(); });
+      if (planned_gpus() > 0 && request_.has_operator) {
+        guarded("cluster-policy", [&] { check_policy(); });
+        guarded("gpus", [&] { check_gpus(); });
+        guarded("pods", [&] { check_pods(); });
+      } else if (planned_gpus() > 0) {
+        add("gpus", cluster_node(), VerifyStatus::skipped,
+            "the spec has no GPU Operator, so that nothing offers the GPUs to Kubernetes");
+      }
+    } else {
+      for (const char* check : {"nodes", "gpus", "pods"})
+        add(check, cluster_node(), VerifyStatus::skipped, "the Kubernetes API does not answer");
+    }
+    return std::move(out_);
+  }
+
+ private:
+  const std::string& cluster_node() const { return request_.control_plane.node; }
+  std::int64_t planned_gpus() const {
+    std::int64_t sum = 0;
+    for (const VerifiedWorker& worker : request_.workers) sum += worker.gpus;
+    return sum;
+  }
+  void say(const std::string& what) const {
+    if (Interrupt::requested()) throw Interrupted();
+    if (request_.progress) request_.progress(what);
+  }
+  void add(std::string check, std::string subject, VerifyStatus status, std::string found, std::string reason = {},
+           std::string next = {}) {
+    out_.results.push_back(
+        {std::move(check), std::move(subject), status, std::move(found), std::move(reason), std::move(next)});
+  }
+  void add_failure(std::string check, std::string subject, Explanation why) {
+    add(std::move(check), std::move(subject), VerifyStatus::fail, std::move(why.found), std::move(why.reason),
+        std::move(why.next));
+  }
+  // A check that cannot even be made has failed.
+  template <typename Body>
+  void guarded(const char* check, const Body& body) {
+    try {
+      body();
+    } catch (const HostError& error) {
+      add(check, cluster_node(), VerifyStatus::fail, error.what(), "",
+          fmt::format("`{}` tries again", request_.suggest("verify --cluster " + request_.cluster)));
+    }
+  }
+  std::string kubectl(const std::string& arguments) const {
+    return fmt::format("`{} -- kubectl --kubeconfig /etc/kubernetes/admin.conf {}`",
+                       request_.suggest(fmt::format("ssh {} --cluster {}", cluster_node(), request_.cluster)),
+                       arguments);
+  }
+
+  bool check_api() {
+    std::string found;
+    try {
+      const CommandResult result = api_.ask({"get", "--raw", "/readyz"});
+      if (result.ok()) {
+        add("api", cluster_node(), VerifyStatus::pass, "ready");
+        return true;
+      }
+      found = complaint_of(result);
+    } catch (const HostError& error) {
+      found = error.what();
+    }
+    add("api", cluster_node(), VerifyStatus::fail, found, "",
+        fmt::format(
+            "see that the VM runs (`virsh list --all`), then look at `{}`",
+            request_.suggest(fmt::format("console {} --log --cluster {}", cluster_node(), request_.cluster))));
+    return false;
+  }
+
+  void check_node(const std::string& name, const std::vector<Json>& nodes) {
+    const auto node =
+        std::find_if(nodes.begin(), nodes.end(), [&](const Json& item) { return name_of(item) == name; });
+    if (node == nodes.end()) {
+      add("node-ready", name, VerifyStatus::fail, "it is not a member of the cluster", "",
+          fmt::format("`{}` makes it one", request_.suggest("apply " + request_.spec)));
+      return;
+    }
+    const Json& ready = ready_condition(*node);
+    const bool is_ready = string_at(ready, "/status") == "True";
+    if (const auto state = states_.find(name); state != states_.end()) {
+      state->second.ready = is_ready;
+      state->second.offered = gpus_in(member_at(*node, "/status/allocatable"));
+      for (const Json& taint : member_at(*node, "/spec/taints")) {
+        const std::string key = string_at(taint, "/key");
+        if (key.rfind("node.kubernetes.io/", 0) != 0 && key != gpu_resource) state->second.taints.push_back(key);
+      }
+    }
+    if (is_ready) {
+      add("node-ready", name, VerifyStatus::pass, "Ready");
+      return;
+    }
+    add("node-ready", name, VerifyStatus::fail,
+        printable(string_at(ready, "/message", "its kubelet has not reported yet")), "",
+        fmt::format("see that the VM runs, then look at its kubelet: `{} -- journalctl -u kubelet -n 50`",
+                    request_.suggest(fmt::format("ssh {} --cluster {}", name, request_.cluster))));
+  }
+
+  void check_nodes() {
+    nodes_ = api_.objects("nodes");
+    for (const VerifiedWorker& worker : request_.workers) states_[worker.target.node].worker = &worker;
+    check_node(cluster_node(), nodes_);
+    for (const VerifiedWorker& worker : request_.workers) check_node(worker.target.node, nodes_);
+  }
+
+  void check_policy() {
+    say("asking the GPU Operator");
+    const std::string again = fmt::format("it takes 3 to 5 minutes after a reboot; then look at its pods: {}",
+                                          kubectl("get pods -n gpu-operator"));
+    if (api_.object("customresourcedefinitions", "clusterpolicies.nvidia.com").is_null()) {
+      add("cluster-policy", cluster_node(), VerifyStatus::fail, "the GPU Operator is not installed", "",
+          fmt::format("`{}` installs it", request_.suggest("apply " + request_.spec)));
+      return;
+    }
+    const std::vector<Json> policies = api_.objects("clusterpolicies.nvidia.com");
+    const std::string state =
+        policies.empty() ? "there is none" : string_at(policies.front(), "/status/state", "no state yet");
+    if (state == "ready")
+      add("cluster-policy", cluster_node(), VerifyStatus::pass, state);
+    else
+      add("cluster-policy", cluster_node(), VerifyStatus::fail, printable(state),
+          "a part of the GPU Operator is not ready", again);
+  }
+
+  void check_validator(const std::string& node, const std::vector<Json>& pods) {
+    const auto pod = std::find_if(pods.begin(), pods.end(), [&](const Json& item) {
+      return name_of(item).rfind(validator_prefix, 0) == 0 && string_at(item, "/spec/nodeName") == node;
+    });
+    if (pod == pods.end()) {
+      add("operator-validator", node, VerifyStatus::fail, "there is no pod of it on the node",
+          "the operator takes the node for one without GPUs, or its other parts are not ready",
+          kubectl("get pods -n gpu-operator -o wide"));
+      return;
+    }
+    const std::string phase = string_at(*pod, "/status/phase");
+    bool ready = phase == "Running";
+    for (const Json& container : member_at(*pod, "/status/containerStatuses"))
+      ready = ready && bool_at(container, "/ready", true);
+    if (ready) {
+      add("operator-validator", node, VerifyStatus::pass, phase);
+      return;
+    }
+    const std::string in = string_at(*pod, "/metadata/namespace", "gpu-operator");
+    add("operator-validator", node, VerifyStatus::fail, printable(phase),
+        "the driver, the toolkit, CUDA or the device plugin does not work there; the test pods below may tell which",
+        kubectl(fmt::format("logs -n {} {} --all-containers", in, name_of(*pod))));
+  }
+
+  void check_gpus() {
+    pods_ = api_.objects("pods", "--all-namespaces");
+    for (const VerifiedWorker& worker : request_.workers) {
+      const std::string& name = worker.target.node;
+      const WorkerState& state = states_[name];
+      if (!state.ready) {
+        add("gpus", name, VerifyStatus::skipped, "the node is not Ready");
+        continue;
+      }
+      if (state.offered == worker.gpus)
+        add("gpus", name, VerifyStatus::pass, fmt::format("{} of {} allocatable", state.offered, worker.gpus));
+      else
+        add_failure("gpus", name, explain_gpus(worker, state.offered, request_, host_));
+      if (worker.gpus == 0) continue;
+      const auto node =
+          std::find_if(nodes_.begin(), nodes_.end(), [&](const Json& item) { return name_of(item) == name; });
+      const Json& labels = member_at(*node, "/metadata/labels");
+      const bool labelled =
+          labels.contains("nvidia.com/gpu.present") && labels.at("nvidia.com/gpu.present") == "true";
+      if (labelled)
+        add("gpu-label", name, VerifyStatus::pass, "nvidia.com/gpu.present=true");
+      else
+        add("gpu-label", name, VerifyStatus::fail, "nvidia.com/gpu.present is not set",
+            "node-feature-discovery has not seen an NVIDIA GPU on the node",
+            kubectl("get pods -n gpu-operator -l app.kubernetes.io/name=node-feature-discovery"));
+      check_validator(name, pods_);
+    }
+  }
+
+  // GPUs of the node that pods of others hold, and the name of one of those.
+  std::int64_t held_gpus(const std::string& node, std::string& by) const {
+    std::int64_t sum = 0;
+    for (const Json& pod : pods_) {
+      const std::string in = string_at(pod, "/metadata/namespace");
+      if (string_at(pod, "/spec/nodeName") != node || has_ended(pod) || in == test_namespace) continue;
+      std::int64_t of_pod = 0;
+      for (const Json& container : member_at(pod, "/spec/containers"))
+        of_pod += gpus_in(member_at(container, "/resources/limits"));
+      if (of_pod > 0) by = in + "/" + name_of(pod);
+      sum += of_pod;
+    }
+    return sum;
+  }
+
+  // One kind of pod on each worker where it can run; the others are skipped with the reason.
+  void test(const char* check, const std::vector<std::string>& command, bool all_gpus) {
+    std::vector<TestPod> pods;
+    for (const VerifiedWorker& worker : request_.workers) {
+      const std::string& node = worker.target.node;
+      WorkerState& state = states_[node];
+      if (worker.gpus == 0 || (all_gpus && worker.gpus == 1)) continue;
+      const std::int64_t wanted = all_gpus ? worker.gpus : 1;
+      std::string by;
+      const std::int64_t held = held_gpus(node, by);
+      std::string why = state.blocked;
+      if (!state.ready)
+        why = "the node is not Ready";
+      else if (why.empty() && state.offered < wanted)
+        why = fmt::format("only {} of {} GPUs are allocatable", state.offered, wanted);
+      else if (why.empty() && state.offered - held < wanted)
+        why = fmt::format("{} of {} GPUs are in use by {}", held, state.offered, printable(by));
+      if (!why.empty())
+        add(check, node, VerifyStatus::skipped, why);
+      else
+        pods.push_back({fmt::format("{}-{}", check, node), node, wanted, command, state.taints});
+    }
+    if (pods.empty()) return;
+    say(fmt::format("running {} on {}", check,
+                    pods.size() == 1 ? pods.front().node : fmt::format("{} workers", pods.size())));
+    const std::vector<PodOutcome> outcomes = run_pods(api_, pods, request_.cluster);
+    for (std::size_t i = 0; i < pods.size(); ++i) judge(check, pods[i], outcomes[i], !command.empty());
+  }
+
+  void judge(const char* check, const TestPod& pod, const PodOutcome& outcome, bool counts) {
+    if (outcome.end != PodEnd::succeeded) {
+      add_failure(check, pod.node, explain_pod(pod, outcome, request_));
+      if (outcome.end == PodEnd::waiting)
+        states_[pod.node].blocked = fmt::format("the pod of {} did not start", check);
+      return;
+    }
+    if (!counts) {
+      const bool passed = outcome.log.find("Test PASSED") != std::string::npos;
+      if (passed)
+        add(check, pod.node, VerifyStatus::pass, "Test PASSED");
+      else
+        add_failure(check, pod.node, explain_pod(pod, outcome, request_));
+      return;
+    }
+    const std::size_t seen = count_gpus(outcome.log);
+    if (seen == static_cast<std::size_t>(pod.gpus))
+      add(check, pod.node, VerifyStatus::pass, fmt::format("nvidia-smi saw {} GPU{}", seen, seen == 1 ? "" : "s"));
+    else
+      add_failure(check, pod.node, explain_count(pod, seen, request_));
+  }
+
+  void check_pods() {
+    const bool any = std::any_of(request_.workers.begin(), request_.workers.end(), [&](const VerifiedWorker& worker) {
+      return worker.gpus > 0 && states_[worker.target.node].ready && states_[worker.target.node].offered > 0;
+    });
+    const auto run_tests = [&] {
+      test("one-gpu-pod", {"nvidia-smi", "-L"}, false);
+      test("multi-gpu-pod", {"nvidia-smi", "-L"}, true);
+      test("cuda-vectoradd", {}, false);
+    };
+    if (!any) return run_tests();  // all are skipped, and each says why
+    TestNamespace room(api_, request_.cluster, out_.left_behind);
+    room.make();
+    run_tests();
+    say("removing the test pods");
+  }
+
+  const VerifyRequest& request_;
+  Host& host_;
+  ClusterApi api_;
+  Verification out_;
+  std::vector<Json> nodes_;
+  std::vector<Json> pods_;
+  std::map<std::string, WorkerState> states_;
+};
+
+}  // namespace
+}  // namespace verify
+
+Verification verify_cluster(const VerifyRequest& request, Host& host) {
+  return verify::Verifier(request, host).run();
+}
+
+}  // namespace gpuplan
