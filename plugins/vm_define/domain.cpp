@@ -32,7 +32,7 @@ bool is_on(Host& host, const std::string& name) {
 
 std::string FoundDomain::disk_path() const {
   for (const DomainDisk& disk : definition.disks) {
-    if (!disk.is_cdrom) return disk.path;
+    if (!disk.read_only) return disk.path;
   }
   return {};
 }
@@ -119,7 +119,7 @@ DomainDefinition define(const Vm& vm, const std::string& disk_path, const std::s
     definition.physical_address_bits = *width.iommu;
   }
   definition.mmio64_window_mib = mmio64_window_mib(functions);
-  definition.disks = {{disk_path, "qcow2", "vda", false}, {seed_path, "raw", "sda", true}};
+  definition.disks = {{disk_path, "qcow2", "vda", false}, {seed_path, "raw", "vdb", true}};
   if (const auto bridge = bridge_in(vm.network)) {
     definition.bridge = *bridge;
   } else {

@@ -139,7 +139,7 @@ void SimHypervisor::start_domain(const std::string& name) {
     domain.off_at = 0;
     const auto definition = parse_domain(domain.xml);
     for (const DomainDisk& disk : definition->disks) {
-      if (disk.is_cdrom) continue;
+      if (disk.read_only) continue;
       Volume* volume = model.volume_at(disk.path);
       if (volume != nullptr && !volume->guest) volume->guest.emplace();
       break;

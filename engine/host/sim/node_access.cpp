@@ -13,7 +13,7 @@ GuestDisk* boot_disk(Model& model, const Domain& domain) {
   const auto definition = parse_domain(domain.running_xml);
   if (!definition) return nullptr;
   for (const DomainDisk& disk : definition->disks) {
-    if (disk.is_cdrom) continue;
+    if (disk.read_only) continue;
     Volume* volume = model.volume_at(disk.path);
     if (volume == nullptr) return nullptr;
     if (!volume->guest) volume->guest.emplace();

@@ -39,7 +39,7 @@ void check_disks(Model& model, const DomainDefinition& definition) {
       path = volume != nullptr ? volume->backing : "";
     }
     for (const std::string& reader : domains_reading(model, disk.path)) {
-      if (disk.is_cdrom) break;
+      if (disk.read_only) break;
       refuse(definition.name, fmt::format("failed to get \"write\" lock: {} is in use by domain {}", disk.path, reader),
              HostError::Kind::busy);
     }

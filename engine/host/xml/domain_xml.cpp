@@ -140,20 +140,17 @@ void add_disks(pugi::xml_node devices, const DomainDefinition& definition) {
   for (const DomainDisk& disk : definition.disks) {
     pugi::xml_node node = add(devices, "disk");
     set(node, "type", "file");
-    set(node, "device", disk.is_cdrom ? "cdrom" : "disk");
+    set(node, "device", "disk");
     pugi::xml_node driver = add(node, "driver");
     set(driver, "name", "qemu");
     set(driver, "type", disk.format);
-    if (!disk.is_cdrom) set(driver, "discard", "unmap");
+    if (!disk.read_only) set(driver, "discard", "unmap");
     set(add(node, "source"), "file", disk.path);
     pugi::xml_node target = add(node, "target");
     set(target, "dev", disk.target);
-    set(target, "bus", disk.is_cdrom ? "sata" : "virtio");
-    if (disk.is_cdrom) {
-      add(node, "readonly");
-    } else {
-      add_pci_address(node, bus++, 0, 0, false);
-    }
+    set(target, "bus", "virtio");
+    if (disk.read_only) add(node, "readonly");
+    add_pci_address(node, bus++, 0, 0, false);
   }
 }
 
@@ -217,9 +214,7 @@ void add_passed_through(pugi::xml_node devices, const Slot& slot, int bus) {
 
 void add_devices(pugi::xml_node domain, const DomainDefinition& definition) {
   const std::vector<Slot> slots = group_by_slot(definition.devices);
-  const auto virtio_disks = static_cast<int>(std::count_if(definition.disks.begin(), definition.disks.end(),
-                                                           [](const DomainDisk& disk) { return !disk.is_cdrom; }));
-  const int first_gpu_bus = std::max(least_gpu_bus, bus_of_first_disk + virtio_disks);
+  const int first_gpu_bus = std::max(least_gpu_bus, bus_of_first_disk + static_cast<int>(definition.disks.size()));
   const int last_bus = first_gpu_bus + static_cast<int>(slots.size()) - 1;
 
   pugi::xml_node devices = add(domain, "devices");

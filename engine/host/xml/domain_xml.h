@@ -24,7 +24,7 @@ struct DomainDisk {
   std::string path;
   std::string format;   // qcow2 | raw
   std::string target;   // "vda"
-  bool is_cdrom = false;  // read-only, SATA
+  bool read_only = false;  // a cloud-init seed
 };
 
 struct DomainDefinition {

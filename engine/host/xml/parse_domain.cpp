@@ -67,7 +67,7 @@ void read_devices(pugi::xml_node devices, DomainDefinition& definition) {
     read.path = disk.child("source").attribute("file").value();
     read.format = disk.child("driver").attribute("type").as_string("raw");
     read.target = disk.child("target").attribute("dev").value();
-    read.is_cdrom = std::string_view(disk.attribute("device").value()) == "cdrom";
+    read.read_only = disk.child("readonly") || std::string_view(disk.attribute("device").value()) == "cdrom";
     definition.disks.push_back(std::move(read));
   }
   if (const pugi::xml_node interface = devices.child("interface")) {

@@ -20,7 +20,7 @@ DomainDefinition worker_domain(const std::string& name) {
   definition.memory_mib = 204800;
   definition.cpus = 48;
   definition.disks = {{"/var/lib/gpuplan/images/" + name + ".qcow2", "qcow2", "vda", false},
-                      {"/var/lib/gpuplan/images/" + name + "_seed.iso", "raw", "sda", true}};
+                      {"/var/lib/gpuplan/images/" + name + "_seed.iso", "raw", "vdb", true}};
   definition.network = "gpu-k8s-net";
   definition.mac = "52:54:00:aa:bb:01";
   definition.console_log = "/var/log/libvirt/qemu/" + name + "-console.log";
@@ -119,7 +119,7 @@ void require_same(const DomainDefinition& read, const DomainDefinition& written)
     CHECK(read.disks[i].path == written.disks[i].path);
     CHECK(read.disks[i].format == written.disks[i].format);
     CHECK(read.disks[i].target == written.disks[i].target);
-    CHECK(read.disks[i].is_cdrom == written.disks[i].is_cdrom);
+    CHECK(read.disks[i].read_only == written.disks[i].read_only);
   }
 }
 
