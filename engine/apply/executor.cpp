@@ -43,9 +43,9 @@ struct ChangeProgress {
 class Execution {
  public:
   Execution(const Plan& plan, const Spec& spec, const StepKinds& kinds, GuardedHost& host, Journal& journal,
-            RunEvents& events)
+            RunEvents& events, const ExecutorOptions& options)
       : plan_(plan), spec_(spec), kinds_(kinds), host_(host), journal_(journal), events_(events),
-        progress_(plan.changes.size()) {
+        node_logs_(options.node_log_directory), progress_(plan.changes.size()) {
     for (std::size_t i = 0; i < plan_.changes.size(); ++i) {
       const Change& change = plan_.changes[i];
       progress_[i].outcome.address = change.address;
@@ -154,7 +154,7 @@ class Execution {
   void perform(const PlannedStage& stage, const Change& change, const StepKinds::Entry& plugin) {
     const std::string address = change.address.to_string();
     const std::unique_ptr<Host> host = host_.for_resource(address);
-    StageContext context(spec_, host_.reader().clock(), withdrawn_, [&](const std::string& text) {
+    StageContext context(spec_, host_.reader().clock(), withdrawn_, node_logs_, [&](const std::string& text) {
       const std::lock_guard<std::mutex> lock(mutex_);
       events_.stage_progress(change, stage.stage, text);
     });
@@ -278,6 +278,7 @@ class Execution {
   GuardedHost& host_;
   Journal& journal_;
   RunEvents& events_;
+  NodeLogs node_logs_;
   CallWatch* watch_ = nullptr;
   std::int64_t run_ = 0;
   bool needs_reboot_ = false;
@@ -292,7 +293,7 @@ class Execution {
 
 RunOutcome execute(const Plan& plan, const Spec& spec, const RunRecord& run, const StepKinds& kinds,
                    GuardedHost& host, Journal& journal, RunEvents& events, const ExecutorOptions& options) {
-  return Execution(plan, spec, kinds, host, journal, events).run(run, options);
+  return Execution(plan, spec, kinds, host, journal, events, options).run(run, options);
 }
 
 }  // namespace gpuplan

@@ -18,6 +18,7 @@ namespace gpuplan {
 struct ExecutorOptions {
   std::size_t parallelism = 10;
   CallWatch* watch = nullptr;  // of calls into plugins; may be null
+  std::string node_log_directory;  // see NodeLogs; may be empty
 };
 
 struct ResourceOutcome {

@@ -26,8 +26,9 @@ using ChangeKey = std::pair<std::int64_t, std::size_t>;  // run and change
 class Undoing {
  public:
   Undoing(const RollbackPlan& plan, const Spec& spec, const StepKinds& kinds, GuardedHost& host, Journal& journal,
-          RunEvents& events)
-      : plan_(plan), spec_(spec), kinds_(kinds), host_(host), journal_(journal), events_(events) {
+          RunEvents& events, const ExecutorOptions& options)
+      : plan_(plan), spec_(spec), kinds_(kinds), host_(host), journal_(journal), events_(events),
+        node_logs_(options.node_log_directory) {
     for (const ChangeRecord& change : plan_.changes) {
       changes_.emplace(ChangeKey{change.run, change.index}, &change);
       left_.emplace(ChangeKey{change.run, change.index}, 0);
@@ -104,7 +105,7 @@ class Undoing {
   void perform(const StepKinds::Entry& plugin, Stage stage, const ChangeRecord& record) {
     const std::string address = record.change.address.to_string();
     const std::unique_ptr<Host> host = host_.for_resource(address);
-    StageContext context(spec_, host_.reader().clock(), withdrawn_, [&](const std::string& text) {
+    StageContext context(spec_, host_.reader().clock(), withdrawn_, node_logs_, [&](const std::string& text) {
       const std::lock_guard<std::mutex> lock(mutex_);
       events_.stage_progress(record.change, stage, text);
     });
@@ -227,6 +228,7 @@ class Undoing {
   GuardedHost& host_;
   Journal& journal_;
   RunEvents& events_;
+  NodeLogs node_logs_;
   CallWatch* watch_ = nullptr;
   std::mutex mutex_;
   std::map<ChangeKey, const ChangeRecord*> changes_;
@@ -241,7 +243,7 @@ class Undoing {
 
 RollbackOutcome roll_back(const RollbackPlan& plan, const Spec& spec, const RunRecord& run, const StepKinds& kinds,
                           GuardedHost& host, Journal& journal, RunEvents& events, const ExecutorOptions& options) {
-  return Undoing(plan, spec, kinds, host, journal, events).run(run, options);
+  return Undoing(plan, spec, kinds, host, journal, events, options).run(run, options);
 }
 
 }  // namespace gpuplan

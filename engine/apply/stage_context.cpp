@@ -17,6 +17,11 @@ void StageContext::log(const std::string& text) {
   log_debug(text);
 }
 
+void StageContext::keep_output(const std::string& node, const std::string& title, const std::string& text) {
+  CallWatch::sign_of_life();
+  node_logs_.append(node, clock_.now(), title, text);
+}
+
 void StageContext::wait_until(const std::string& what, std::chrono::seconds limit, std::chrono::milliseconds poll,
                               const std::function<bool()>& ready) {
   const std::int64_t deadline = clock_.now() + limit.count();

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "apply/node_logs.h"
 #include "plugin/step_kind.h"
 
 namespace gpuplan {
@@ -16,12 +17,14 @@ class StageContext : public StepContext {
  public:
   // All references must outlive the context.
   StageContext(const Spec& spec, Clock& clock, const WithdrawnAddresses& withdrawn,
-               std::function<void(const std::string&)> progress)
-      : spec_(spec), clock_(clock), withdrawn_(withdrawn), progress_(std::move(progress)) {}
+               NodeLogs& node_logs, std::function<void(const std::string&)> progress)
+      : spec_(spec), clock_(clock), withdrawn_(withdrawn), node_logs_(node_logs), progress_(std::move(progress)) {}
 
   const Spec& spec() const override { return spec_; }
   void progress(const std::string& text) override;
   void log(const std::string& text) override;
+  void keep_output(const std::string& node, const std::string& title, const std::string& text) override;
+  std::string output_of(const std::string& node) const override { return node_logs_.path(node); }
   void wait_until(const std::string& what, std::chrono::seconds limit, std::chrono::milliseconds poll,
                   const std::function<bool()>& ready) override;
   bool is_withdrawn(const Address& address) const override { return withdrawn_.count(address) > 0; }
@@ -30,6 +33,7 @@ class StageContext : public StepContext {
   const Spec& spec_;
   Clock& clock_;
   const WithdrawnAddresses& withdrawn_;
+  NodeLogs& node_logs_;
   std::function<void(const std::string&)> progress_;
 };
 

@@ -237,7 +237,7 @@ RollbackOutcome undo_runs(Session& session, const RollbackPlan& plan, const Spec
   return while_running(session, [&] {
     return with_events(session, [&](RunEvents& events) {
       return roll_back(plan, spec, record, session.kinds, *session.guarded, session.writable_journal(), events,
-                       {session.options.parallelism, &session.watch});
+                       {session.options.parallelism, &session.watch, session.state.node_logs(session.cluster)});
     });
   });
 }
@@ -261,7 +261,7 @@ int carry_out(Session& session, const Plan& plan, const Spec& spec, const std::s
   const RunOutcome outcome = while_running(session, [&] {
     return with_events(session, [&](RunEvents& events) {
       return execute(plan, spec, record, session.kinds, *session.guarded, journal, events,
-                     {session.options.parallelism, &session.watch});
+                     {session.options.parallelism, &session.watch, session.state.node_logs(session.cluster)});
     });
   });
   Ending ending = ending_of(session, outcome, command);

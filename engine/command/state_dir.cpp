@@ -26,8 +26,9 @@ std::string StateDir::cluster_directory(const std::string& cluster) const { retu
 std::string StateDir::journal(const std::string& cluster) const { return cluster_directory(cluster) + "/journal.db"; }
 std::string StateDir::ssh_keys(const std::string& cluster) const { return cluster_directory(cluster) + "/ssh"; }
 std::string StateDir::kubeconfig(const std::string& cluster) const { return cluster_directory(cluster) + "/kubeconfig"; }
+std::string StateDir::node_logs(const std::string& cluster) const { return cluster_directory(cluster) + "/logs"; }
 std::string StateDir::node_log(const std::string& cluster, const std::string& node) const {
-  return fmt::format("{}/logs/{}.log", cluster_directory(cluster), node);
+  return fmt::format("{}/{}.log", node_logs(cluster), node);
 }
 std::string StateDir::lock(const std::string& cluster) const { return cluster_directory(cluster) + "/lock"; }
 

@@ -16,6 +16,7 @@ class StateDir {
   std::string journal(const std::string& cluster) const;
   std::string lock(const std::string& cluster) const;
   std::string ssh_keys(const std::string& cluster) const;  // a directory
+  std::string node_logs(const std::string& cluster) const;  // a directory
   std::string node_log(const std::string& cluster, const std::string& node) const;  // what was installed on it
   std::string kubeconfig(const std::string& cluster) const;  // the copy that is kept of the control plane's
 

@@ -42,6 +42,11 @@ class StepContext {
   // What is going on right now, for the user: "waiting for ssh on 192.168.130.10".
   virtual void progress(const std::string& text) = 0;
   virtual void log(const std::string& text) = 0;  // for --log-level debug
+  // Keeps what a program on a node printed in the node's log, for `gpuplan logs NODE`, under a line with `title`.
+  // Never a secret.
+  virtual void keep_output(const std::string& node, const std::string& title, const std::string& text) = 0;
+  // The path of that log; empty if there is none.
+  virtual std::string output_of(const std::string& node) const = 0;
   // Calls `ready` every `poll` on the host's clock until it returns true. After `limit` throws
   // HostError::timed_out: "`what` did not happen within 15m". Throws Interrupted.
   virtual void wait_until(const std::string& what, std::chrono::seconds limit, std::chrono::milliseconds poll,

@@ -64,16 +64,40 @@ std::string GuestView::trouble() {
 }
 
 CommandResult GuestView::query(std::vector<std::string> argv, std::chrono::seconds limit) {
-  return host_.guests().query(target_, Command{std::move(argv), {}, limit});
+  return query(Command{std::move(argv), {}, limit});
 }
+
+CommandResult GuestView::query(const Command& command) { return host_.guests().query(target_, command); }
 
 bool GuestView::has(const std::string& path) { return query({"test", "-e", path}).ok(); }
 
 std::string Guest::run(std::vector<std::string> argv, std::chrono::seconds limit) {
   const Command command{std::move(argv), {}, limit};
-  const CommandResult result = writable_.guests().run(target_, command);
+  const CommandResult result = try_run(command);
   if (!result.ok()) throw guest_failure(target_.node, command.argv, result);
   return result.output;
+}
+
+std::string Guest::run_for_secret(std::vector<std::string> argv, std::chrono::seconds limit) {
+  const Command command{std::move(argv), {}, limit};
+  const CommandResult result = writable_.guests().run(target_, command);
+  context_.keep_output(target_.node, fmt::format("`{}`: exit status {}", join_argv(command.argv), result.exit_status),
+                       result.ok() ? "(what it printed is a secret)" : result.errors);
+  if (!result.ok()) throw guest_failure(target_.node, command.argv, result);
+  return result.output;
+}
+
+CommandResult Guest::try_run(const Command& command) {
+  const std::string words = join_argv(command.argv);
+  try {
+    CommandResult result = writable_.guests().run(target_, command);
+    context_.keep_output(target_.node, fmt::format("`{}`: exit status {}", words, result.exit_status),
+                         result.output + result.errors);
+    return result;
+  } catch (const HostError& error) {
+    context_.keep_output(target_.node, fmt::format("`{}`: {}", words, error.what()), error.output_tail());
+    throw;
+  }
 }
 
 void Guest::put_secret(const std::string& path, const std::string& content) {
@@ -84,9 +108,13 @@ void Guest::remove(const std::string& path) {
   if (has(path)) writable_.guests().remove(target_, path);
 }
 
+std::string complaint_of(const CommandResult& result) {
+  return complaint_in(result.errors.empty() ? result.output : result.errors);
+}
+
 HostError guest_failure(const std::string& node, const std::vector<std::string>& argv, const CommandResult& result) {
   const std::string words = join_argv(argv);
-  const std::string complaint = complaint_in(result.errors.empty() ? result.output : result.errors);
+  const std::string complaint = complaint_of(result);
   return HostError(HostError::Kind::failed, words,
                    fmt::format("`{}` on {} failed with exit status {}{}{}", words, node, result.exit_status,
                                complaint.empty() ? "" : ": ", complaint),

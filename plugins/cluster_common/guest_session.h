@@ -29,6 +29,7 @@ class GuestView {
   // Presence in words for a user: "gpu-worker-1 is off"; empty if it answers or is absent.
   std::string trouble();
   CommandResult query(std::vector<std::string> argv, std::chrono::seconds limit = std::chrono::seconds(30));
+  CommandResult query(const Command& command);
   bool has(const std::string& path);
 
  protected:
@@ -36,20 +37,28 @@ class GuestView {
   GuestTarget target_;
 };
 
-// One guest that may be changed.
+// One guest that may be changed. What programs print there goes to the node's log.
 class Guest : public GuestView {
  public:
-  Guest(Host& host, GuestTarget target) : GuestView(host, std::move(target)), writable_(host) {}
+  Guest(Host& host, GuestTarget target, StepContext& context)
+      : GuestView(host, std::move(target)), writable_(host), context_(context) {}
 
   // Throws HostError::failed with the program's own complaint unless it exits with 0.
   std::string run(std::vector<std::string> argv, std::chrono::seconds limit);
+  // The same for a program that prints a secret: that goes to no log.
+  std::string run_for_secret(std::vector<std::string> argv, std::chrono::seconds limit);
+  // Any exit status is the caller's to judge.
+  CommandResult try_run(const Command& command);
   void put_secret(const std::string& path, const std::string& content);  // mode 0600
   void remove(const std::string& path);                                  // only if it is there
 
  private:
   Host& writable_;
+  StepContext& context_;
 };
 
+// The line of a failed program's output that says why; empty if there is none.
+std::string complaint_of(const CommandResult& result);
 // The sentence for a program that failed on a guest, with the line of its output that says why:
 // kubeadm's last line, for one, never does.
 HostError guest_failure(const std::string& node, const std::vector<std::string>& argv, const CommandResult& result);

@@ -39,17 +39,11 @@ Json kubelet_arguments(int minor, const std::string& cluster, const std::string&
   return Json::array({{{"name", "node-ip"}, {"value", address}}, {{"name", "node-labels"}, {"value", labels}}});
 }
 
-std::string wait_for_kubeadm(StepContext& context, GuestView& guest) {
-  std::string version;
+std::string installed_kubeadm(GuestView& guest) {
   const std::vector<std::string> argv = {"kubeadm", "version", "-o", "short"};
-  wait_for(context, fmt::format("kubeadm on {}", guest.target().node), context.spec().timeouts.guest_boot,
-           [&](std::string& seen) {
-             const CommandResult result = guest.query(argv);
-             if (!result.ok()) seen = guest_failure(guest.target().node, argv, result).what();
-             version = result.output.substr(0, result.output.find('\n'));
-             return result.ok();
-           });
-  return version;
+  const CommandResult result = guest.query(argv);
+  if (!result.ok()) throw guest_failure(guest.target().node, argv, result);
+  return result.output.substr(0, result.output.find('\n'));
 }
 
 }  // namespace gpuplan::cluster

@@ -20,7 +20,7 @@ std::string kubeadm_api_version(int minor);
 // kubeletExtraArgs that register a node at `address` with our label: a list in v1beta4, a mapping before.
 Json kubelet_arguments(int minor, const std::string& cluster, const std::string& address);
 
-// The version of kubeadm on the guest, once it is installed; the first boot installs it.
-std::string wait_for_kubeadm(StepContext& context, GuestView& guest);
+// "v1.34.2": of the kubeadm that is installed. Throws HostError::failed if there is none.
+std::string installed_kubeadm(GuestView& guest);
 
 }  // namespace gpuplan::cluster

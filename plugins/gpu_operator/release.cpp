@@ -13,6 +13,8 @@ constexpr std::array<const char*, 5> crds = {"clusterpolicies.nvidia.com", "node
                                              "nodefeaturerules.nfd.k8s-sigs.io", "nodefeatures.nfd.k8s-sigs.io",
                                              "nvidiadrivers.nvidia.com"};
 
+constexpr int not_found_by_shell = 127;
+
 void merge(Json& into, const Json& from) {
   for (const auto& [key, value] : from.items()) {
     if (value.is_object() && into.contains(key) && into[key].is_object())
@@ -68,6 +70,7 @@ std::optional<Release> find_release(cluster::GuestView& control_plane) {
   const auto ask = [&](const char* what) -> std::optional<Json> {
     const std::vector<std::string> argv = helm({"get", what, release_name, "-o", "json"});
     const CommandResult result = control_plane.query(argv);
+    if (result.exit_status == not_found_by_shell) return std::nullopt;  // where there is no Helm, it made no release
     if (result.errors.find("release: not found") != std::string::npos) return std::nullopt;
     if (!result.ok()) throw cluster::guest_failure(control_plane.target().node, argv, result);
     try {

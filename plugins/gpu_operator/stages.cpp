@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "cluster_common/provision.h"
 #include "cluster_common/stored_declaration.h"
 #include "gpu_operator.h"
 
@@ -21,8 +22,8 @@ std::chrono::seconds helm_limit(const StepContext& context) {
 
 // The control plane, from which everything here is done.
 struct Cluster {
-  Cluster(const Change& change, Host& host)
-      : guest(host, cluster::control_plane_of(change.resource.declared)),
+  Cluster(const Change& change, Host& host, StepContext& context)
+      : guest(host, cluster::control_plane_of(change.resource.declared), context),
         view(host, cluster::control_plane_of(change.resource.declared)) {}
   Guest guest;
   ClusterView view;
@@ -137,9 +138,10 @@ bool cluster_can_be_reached(Cluster& in, StepContext& context) {
 }  // namespace
 
 void GpuOperator::apply(const Change& change, const Json& captured, Host& host, StepContext& context) const {
-  Cluster in(change, host);
+  Cluster in(change, host, context);
   cluster::wait_for_login(context, in.guest);
   cluster::wait_for_api(context, in.view);
+  cluster::provision(in.guest, {cluster::helm_script()}, context);
   ensure_namespace(in, member_at(captured, "/namespace").is_null(), context);
   install(in, change.resource.declared.text("version"), change.resource.declared.text("values"), context);
   in.guest.remove(values_path);
@@ -149,7 +151,7 @@ void GpuOperator::apply(const Change& change, const Json& captured, Host& host, 
 
 void GpuOperator::withdraw(const Change& change, const Json&, const Json& origin, Host& host,
                            StepContext& context) const {
-  Cluster in(change, host);
+  Cluster in(change, host, context);
   if (!cluster_can_be_reached(in, context)) return;
   remove_release(in, origin, context);
   restore_label(in, origin);
@@ -157,7 +159,7 @@ void GpuOperator::withdraw(const Change& change, const Json&, const Json& origin
 
 void GpuOperator::undo(Stage stage, const Change& change, const Json& captured, Host& host,
                        StepContext& context) const {
-  Cluster in(change, host);
+  Cluster in(change, host, context);
   if (stage == Stage::commit || !cluster_can_be_reached(in, context)) return;
   const Json& release = member_at(captured, "/release");
   if (release.is_null() || string_at(release, "/status") == "pending-install") {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cluster_common/kubeadm.h"
+#include "cluster_common/provision.h"
 #include "k8s_init.h"
 
 namespace gpuplan::k8s_init {
@@ -70,7 +71,7 @@ bool is_initialised(Guest& guest, ClusterView& view, StepContext& context) {
 }
 
 void initialise(const ControlPlane& wanted, Guest& guest, StepContext& context) {
-  const std::string kubeadm_version = cluster::wait_for_kubeadm(context, guest);
+  const std::string kubeadm_version = cluster::installed_kubeadm(guest);
   guest.put_secret(config_path, init_config(wanted, kubeadm_version));
   context.progress(fmt::format("kubeadm init on {}", wanted.node));
   guest.run({"kubeadm", "init", "--config", config_path, "--skip-token-print"}, kubeadm_limit(context));
@@ -89,9 +90,10 @@ void wait_until_ready(const ControlPlane& wanted, ClusterView& view, StepContext
 
 void K8sInit::apply(const Change& change, const Json&, Host& host, StepContext& context) const {
   const ControlPlane wanted = ControlPlane::from(change.resource);
-  Guest guest(host, wanted.target());
+  Guest guest(host, wanted.target(), context);
   ClusterView view(host, wanted.target());
   cluster::wait_for_login(context, guest);
+  cluster::provision(guest, cluster::node_scripts(context.spec(), wanted.target(), false), context);
   if (is_initialised(guest, view, context))
     require_same_cluster(wanted, find_cluster(view));
   else
@@ -109,7 +111,7 @@ void K8sInit::apply(const Change& change, const Json&, Host& host, StepContext& 
 }
 
 void K8sInit::withdraw(const Change& change, const Json&, const Json&, Host& host, StepContext& context) const {
-  Guest guest(host, ControlPlane::from(change.resource).target());
+  Guest guest(host, ControlPlane::from(change.resource).target(), context);
   if (!cluster::wait_to_undo(context, guest)) return;
   if (has_manifests(guest)) reset(guest, context);
   guest.remove(config_path);
@@ -118,7 +120,7 @@ void K8sInit::withdraw(const Change& change, const Json&, const Json&, Host& hos
 void K8sInit::undo(Stage stage, const Change& change, const Json& captured, Host& host, StepContext& context) const {
   if (stage != Stage::apply) return;  // a reset is never undone
   const ControlPlane wanted = ControlPlane::from(change.resource);
-  Guest guest(host, wanted.target());
+  Guest guest(host, wanted.target(), context);
   if (!cluster::wait_to_undo(context, guest)) return;
   if (!bool_at(captured, "/cluster")) {
     // Where nobody could look before, only what is plainly half made and ours is taken away.

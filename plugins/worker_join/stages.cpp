@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cluster_common/kubeadm.h"
+#include "cluster_common/provision.h"
 #include "worker_join.h"
 
 namespace gpuplan::worker_join {
@@ -23,10 +24,10 @@ void reset(Guest& guest, StepContext& context) {
 
 // The two machines that a join concerns.
 struct Sides {
-  Sides(const Worker& joining, Host& host)
+  Sides(const Worker& joining, Host& host, StepContext& context)
       : worker(joining),
-        guest(host, worker.target()),
-        control_plane(host, worker.control_plane),
+        guest(host, worker.target(), context),
+        control_plane(host, worker.control_plane, context),
         view(host, worker.control_plane) {}
 
   Worker worker;
@@ -35,9 +36,20 @@ struct Sides {
   ClusterView view;
 };
 
+std::int64_t planned_gpus(const Sides& sides, const StepContext& context) {
+  for (const WorkerSpec& worker : context.spec().workers) {
+    if (worker.name == sides.worker.node) return static_cast<std::int64_t>(worker.gpu_indexes.size());
+  }
+  return 0;
+}
+
+bool needs_driver(const Sides& sides, const StepContext& context) {
+  return planned_gpus(sides, context) > 0 && context.spec().gpu_operator.driver == "preinstalled";
+}
+
 // Never leaves the token behind, whatever the join comes to; only a kill can, and the next run then removes it.
 void join_with(Sides& sides, const JoinTicket& ticket, StepContext& context) {
-  const std::string kubeadm_version = cluster::wait_for_kubeadm(context, sides.guest);
+  const std::string kubeadm_version = cluster::installed_kubeadm(sides.guest);
   try {
     sides.guest.put_secret(config_path, join_config(sides.worker, ticket, kubeadm_version));
     sides.guest.run({"kubeadm", "join", "--config", config_path}, kubeadm_limit(context));
@@ -54,7 +66,7 @@ void join_with(Sides& sides, const JoinTicket& ticket, StepContext& context) {
 
 void join(Sides& sides, StepContext& context) {
   context.progress(fmt::format("kubeadm join on {}", sides.worker.node));
-  const JoinTicket ticket = parse_join_command(sides.control_plane.run(
+  const JoinTicket ticket = parse_join_command(sides.control_plane.run_for_secret(
       {"kubeadm", "token", "create", "--ttl", token_ttl, "--print-join-command"}, kubeadm_limit(context)));
   join_with(sides, ticket, context);
   // Used once; it need not live on until it expires. Its first part is a name and no secret.
@@ -102,10 +114,7 @@ void label_and_uncordon(Sides& sides) {
 // A worker that comes to a cluster whose operator is there already gets its GPUs from that one; on the
 // first apply the operator comes later and waits for them itself.
 void wait_for_gpus(Sides& sides, StepContext& context) {
-  std::int64_t planned = 0;
-  for (const WorkerSpec& worker : context.spec().workers) {
-    if (worker.name == sides.worker.node) planned = static_cast<std::int64_t>(worker.gpu_indexes.size());
-  }
+  const std::int64_t planned = planned_gpus(sides, context);
   if (planned == 0 || !context.spec().gpu_operator.enabled) return;
   if (!sides.view.object("crd", "clusterpolicies.nvidia.com") ||
       sides.view.objects("clusterpolicies.nvidia.com").empty())
@@ -148,10 +157,12 @@ void leave(Sides& sides, bool with_drain, StepContext& context) {
 }  // namespace
 
 void WorkerJoin::apply(const Change& change, const Json&, Host& host, StepContext& context) const {
-  Sides sides(Worker::from(change.resource.declared), host);
+  Sides sides(Worker::from(change.resource.declared), host, context);
   cluster::wait_for_login(context, sides.control_plane);
   cluster::wait_for_api(context, sides.view);
   cluster::wait_for_login(context, sides.guest);
+  cluster::provision(sides.guest, cluster::node_scripts(context.spec(), sides.worker.target(), needs_driver(sides, context)),
+                     context);
   const std::optional<Json> node = sides.view.node(sides.worker.node);
   if (node) refuse_foreign(sides, *node, change);
   const bool member = sides.guest.has(kubelet_conf);
@@ -169,13 +180,13 @@ void WorkerJoin::apply(const Change& change, const Json&, Host& host, StepContex
 }
 
 void WorkerJoin::withdraw(const Change& change, const Json&, const Json&, Host& host, StepContext& context) const {
-  Sides sides(Worker::from(change.resource.declared), host);
+  Sides sides(Worker::from(change.resource.declared), host, context);
   leave(sides, true, context);
 }
 
 void WorkerJoin::undo(Stage stage, const Change& change, const Json& captured, Host& host,
                       StepContext& context) const {
-  Sides sides(Worker::from(change.resource.declared), host);
+  Sides sides(Worker::from(change.resource.declared), host, context);
   if (stage == Stage::apply && !bool_at(captured, "/member")) {
     leave(sides, false, context);
     return;

@@ -34,8 +34,8 @@ void deactivate_partition(const cli::Place& place) {
 
 // The state of the first worker's disk gets one more member.
 void set_on_worker(const cli::Place& place, const std::string& member) {
-  sabotage(place, "            \"state\":\n              \"membership\":",
-           "            \"state\":\n              " + member + "\n              \"membership\":");
+  const std::string first = "              \"membership\":";
+  sabotage(place, first, "              " + member + "\n" + first);
 }
 
 std::string result_of(const Json& document, const std::string& check, const std::string& node) {

@@ -331,6 +331,12 @@ void give_gpus(ClusterRig& rig, std::size_t worker_1, std::size_t worker_2) {
   }
 }
 
+Json disk_without_packages(const sim::GuestDisk& disk) {
+  Json out = sim::to_json(disk);
+  for (const char* installed : {"prepared", "kubeadm_version", "helm_version"}) out["state"].erase(installed);
+  return out;
+}
+
 std::string text_of(const std::vector<CheckResult>& checks) {
   std::string out;
   for (const CheckResult& check : checks) {

@@ -79,12 +79,17 @@ class FakeContext : public StepContext {
   const Spec& spec() const override { return spec_; }
   void progress(const std::string& text) override { progress_lines.push_back(text); }
   void log(const std::string&) override {}
+  void keep_output(const std::string& node, const std::string& title, const std::string& text) override {
+    output_lines.push_back(node + ": " + title + "\n" + text);
+  }
+  std::string output_of(const std::string& node) const override { return "logs/" + node + ".log"; }
   void wait_until(const std::string& what, std::chrono::seconds limit, std::chrono::milliseconds poll,
                   const std::function<bool()>& ready) override;
   bool is_withdrawn(const Address& address) const override { return withdrawn.count(address.to_string()) > 0; }
 
   std::map<std::string, bool> withdrawn;
   std::vector<std::string> progress_lines;
+  std::vector<std::string> output_lines;  // of the node logs
 
  private:
   const Spec& spec_;
@@ -129,6 +134,8 @@ class ClusterRig {
 
 // GPUs move to another worker: spec and machine.
 void give_gpus(ClusterRig& rig, std::size_t worker_1, std::size_t worker_2);
+// A guest's disk without what scripts/guest installed: that stays when a step is undone.
+Json disk_without_packages(const sim::GuestDisk& disk);
 std::string text_of(const std::vector<CheckResult>& checks);  // "fail kubernetes-version: …\n"
 
 }  // namespace gpuplan::test

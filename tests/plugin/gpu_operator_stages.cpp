@@ -23,7 +23,7 @@ void fail_at(ClusterRig& rig, const std::string& part) {
   };
 }
 
-Json state(ClusterRig& rig) { return sim::to_json(rig.host.machines.at("gpu-control-plane").disk); }
+Json state(ClusterRig& rig) { return disk_without_packages(rig.host.machines.at("gpu-control-plane").disk); }
 
 Json released(ClusterRig& rig) {
   Json release = rig.host.cluster().at("releases").at(release_key);

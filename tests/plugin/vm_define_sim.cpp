@@ -107,6 +107,8 @@ class Server {
     const Spec& spec() const override { return server.spec; }
     void progress(const std::string&) override {}
     void log(const std::string&) override {}
+    void keep_output(const std::string&, const std::string&, const std::string&) override {}
+    std::string output_of(const std::string&) const override { return {}; }
     void wait_until(const std::string& what, std::chrono::seconds limit, std::chrono::milliseconds poll,
                     const std::function<bool()>& ready) override {
       FakeContext(server.spec, server.host->clock()).wait_until(what, limit, poll, ready);

@@ -1,4 +1,6 @@
 // The step kind worker-join against simulated guests.
+#include <algorithm>
+
 #include "fake_guest_host.h"
 #include "host/sim/guest_yaml.h"
 #include "support/catch.h"
@@ -26,10 +28,44 @@ void fail_at(ClusterRig& rig, const std::string& part) {
 Json state(ClusterRig& rig) {
   Json cluster = rig.host.cluster();
   cluster.erase("tokens");
-  return {{"worker", sim::to_json(worker(rig).disk)}, {"cluster", cluster}};
+  return {{"worker", disk_without_packages(worker(rig).disk)}, {"cluster", cluster}};
 }
 
 }  // namespace
+
+TEST_CASE("worker-join: prepares the worker before it asks for a token, with the driver only where GPUs and spec want it") {
+  ClusterRig rig({4, 0});
+  rig.apply(init);
+  rig.host.changes.clear();
+  rig.apply(join_1);
+  CHECK(rig.host.count("gpu-worker-1: bash -s -- kubernetes --version 1.34") == 1);
+  CHECK(rig.host.count("gpu-worker-1: bash -s -- nvidia") == 1);
+  const auto at = [&](const std::string& part) {
+    return std::find_if(rig.host.changes.begin(), rig.host.changes.end(),
+                        [&](const std::string& text) { return text.find(part) != std::string::npos; });
+  };
+  CHECK(at("bash -s -- nvidia") < at("kubeadm token create"));
+  rig.apply("worker-join/gpu-worker-2");
+  CHECK_FALSE(rig.host.changed("gpu-worker-2: bash -s -- nvidia"));
+  ClusterRig by_operator({4});
+  by_operator.spec.gpu_operator.driver = "operator";
+  by_operator.apply(init);
+  by_operator.apply(join_1);
+  CHECK_FALSE(by_operator.host.changed("bash -s -- nvidia"));
+}
+
+TEST_CASE("worker-join: the token is in no log") {
+  ClusterRig rig;
+  rig.apply(init);
+  const Change change = rig.plan(join_1);
+  FakeContext context(rig.spec, rig.host);
+  rig.kind("worker-join").apply(change, rig.kind("worker-join").capture(change, rig.host), rig.host, context);
+  std::string logs;
+  for (const std::string& entry : context.output_lines) logs += entry;
+  CHECK_THAT(logs, contains("`kubeadm token create --ttl 15m --print-join-command`: exit status 0\n(what it printed is a secret)"));
+  CHECK_THAT(logs, contains("This node has joined the cluster"));
+  CHECK_THAT(logs, !contains("--discovery-token-ca-cert-hash"));
+}
 
 TEST_CASE("worker-join: declares what its removal will need, and no number of GPUs") {
   ClusterRig rig;
@@ -81,7 +117,7 @@ TEST_CASE(
   for (const std::string& token : tokens) {
     CHECK_FALSE(rig.host.cluster().at("tokens").contains(token));                         // used once
     CHECK_FALSE(rig.host.changed(token));                                                 // never in an argv
-    CHECK_FALSE(sim::to_json(worker(rig).disk).dump().find(token) != std::string::npos);  // nor left on a disk
+    CHECK_FALSE(disk_without_packages(worker(rig).disk).dump().find(token) != std::string::npos);  // nor left on a disk
   }
 }
 

@@ -238,6 +238,8 @@ class MemoryContext : public StepContext {
   const Spec& spec() const override { return spec_; }
   void progress(const std::string& text) override { progress_lines.push_back(text); }
   void log(const std::string&) override {}
+  void keep_output(const std::string&, const std::string&, const std::string&) override {}
+  std::string output_of(const std::string&) const override { return {}; }
   void wait_until(const std::string& what, std::chrono::seconds limit, std::chrono::milliseconds poll,
                   const std::function<bool()>& ready) override {
     const std::int64_t deadline = host_.clock().now() + limit.count();

@@ -139,6 +139,10 @@ CommandResult run_device_query(const GuestCall& call) {
 CommandResult run_guest_program(GuestDisk& disk, GuestWorld& world, const Command& command, bool read_only) {
   GuestCall call{disk, world, command, read_only};
   const std::string program = call.word(0).substr(call.word(0).rfind('/') + 1);
+  if (!has_program(disk, program)) return fails(127, fmt::format("bash: line 1: {}: command not found", call.word(0)));
+  if (program == "kubelet" || (program == "kubectl" && call.word(1) == "version"))
+    return run_kubernetes_version(call, program);
+  if (program == "bash") return run_bash(call);
   if (program == "kubeadm") return run_kubeadm(call);
   if (program == "kubectl") return run_kubectl(call);
   if (program == "helm") return run_helm(call);

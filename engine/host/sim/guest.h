@@ -22,8 +22,8 @@ struct GuestDisk {
   std::map<std::string, GuestFile> files;  // those that were put or that programs made
   // Of the programs: "cluster" on a control plane (tokens, nodes, releases…), "membership" on a worker.
   // "driver_missing" (true): the kernel that runs has no nvidia module. "unreachable_registries" (["nvcr.io"]): from
-  // which images cannot be pulled. "kubeadm_version" ("v1.34.2") says which packages are installed; without it they are those of the
-  // repository in cloud-init's user-data file, if the disk has one, else 1.34's.
+  // which images cannot be pulled. "kubeadm_version" ("v1.34.2") and "helm_version" say which packages are installed;
+  // without them there are none.
   Json state = Json::object();
 };
 

@@ -29,6 +29,11 @@ CommandResult fails(int exit_status, std::string errors);
 CommandResult run_kubeadm(GuestCall& call);
 CommandResult run_kubectl(GuestCall& call);
 CommandResult run_helm(GuestCall& call);
+CommandResult run_bash(GuestCall& call);  // the scripts of scripts/guest
+// `kubelet --version` and `kubectl version --client -o json`.
+CommandResult run_kubernetes_version(const GuestCall& call, const std::string& program);
+// False for a program that those scripts have yet to install.
+bool has_program(const GuestDisk& disk, const std::string& program);
 
 // What a program says that needs a cluster and cannot reach one through `kubeconfig`; nothing if it can.
 std::optional<std::string> cluster_problem(const GuestCall& call, const std::string& kubeconfig);

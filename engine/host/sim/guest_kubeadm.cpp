@@ -31,19 +31,7 @@ CommandResult preflight_fails(const std::string& errors) {
                        "`--ignore-preflight-errors=...`");
 }
 
-// The version of the packages: as a test says, else as cloud-init's user data installed it.
-std::string package_version(const GuestDisk& disk) {
-  const std::string stated = string_at(disk.state, "/kubeadm_version");
-  if (!stated.empty()) return stated;
-  const std::string repository = "core:/stable:/v1.";
-  for (const auto& [path, file] : disk.files) {
-    const std::size_t at = file.content.find(repository);
-    if (at == std::string::npos || path.find("user-data") == std::string::npos) continue;
-    const std::string minor = file.content.substr(at + repository.size(), 2);
-    if (std::atoi(minor.c_str()) > 0) return fmt::format("v1.{}.2", std::atoi(minor.c_str()));
-  }
-  return "v1.34.2";
-}
+std::string package_version(const GuestDisk& disk) { return string_at(disk.state, "/kubeadm_version"); }
 
 int minor_of(const std::string& version) {
   const std::size_t dot = version.find('.');

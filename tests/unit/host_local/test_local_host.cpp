@@ -65,18 +65,6 @@ TEST_CASE("a machine is described by its name and its system") {
   REQUIRE(host_of(tree)->description() == "gpu01 (Debian GNU/Linux 12 (bookworm))");
 }
 
-TEST_CASE("what a real host cannot do yet is said with what works instead") {
-  const TemporaryDirectory tree;
-  const auto host = host_of(tree);
-  const auto limitations = host->limitations();
-  REQUIRE(limitations.size() == 3);
-  for (const char* kind : {"k8s-init", "worker-join", "gpu-operator"}) {
-    REQUIRE_THAT(limitations.at(kind), contains("on a real host yet"));
-    REQUIRE_THAT(limitations.at(kind), contains("kubernetes: {enabled: false}"));
-    REQUIRE_THAT(limitations.at(kind), contains("--host sim:FILE"));
-  }
-}
-
 TEST_CASE("a guest without keys is not looked for") {
   const TemporaryDirectory tree;
   const auto host = host_of(tree);

@@ -24,6 +24,7 @@ class World : public sim::GuestWorld {
     guests["cp"].address = "10.0.0.10";
     guests["w1"] = {"10.0.0.21", 4, true, {}, true};
     guests["w2"] = {"10.0.0.22", 2, true, {}, true};
+    for (auto& [name, guest] : guests) guest.disk.state = {{"kubeadm_version", "v1.34.2"}, {"helm_version", "v4.2.2"}};
   }
   std::map<std::string, SimGuest> guests;
   std::int64_t time = 1'800'000'000;

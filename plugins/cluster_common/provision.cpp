@@ -1,0 +1,68 @@
+#include "cluster_common/provision.h"
+
+#include <fmt/format.h>
+
+namespace gpuplan::cluster {
+namespace {
+
+constexpr int incomplete = 10;  // scripts/guest/lib.sh: --check found something missing
+
+// The script comes through standard input: nothing of it has to be on the guest, so it cannot be of another version.
+Command command_of(const GuestScript& script, bool check, std::chrono::seconds limit) {
+  Command command{{"bash", "-s", "--", script.name}, std::string(script_text(script.name)), limit};
+  if (check) command.argv.emplace_back("--check");
+  command.argv.insert(command.argv.end(), script.arguments.begin(), script.arguments.end());
+  return command;
+}
+
+HostError script_failure(const std::string& node, const GuestScript& script, const Command& command,
+                         const CommandResult& result, const std::string& log) {
+  const std::string complaint = complaint_of(result);
+  return HostError(HostError::Kind::failed, join_argv(command.argv),
+                   fmt::format("{} on {} failed: {}{}", script.purpose, node,
+                               complaint.empty() ? fmt::format("exit status {}", result.exit_status) : complaint,
+                               log.empty() ? "" : fmt::format("; all that it printed is in {}", log)),
+                   result.errors.empty() ? result.output : result.errors);
+}
+
+// Of the image's own accord cloud-init installs packages and sets up the network. What it says in the end is not looked
+// at: "error" may be a module that nobody needs, and the checks that follow see what is missing.
+void wait_for_first_boot(Guest& guest, StepContext& context) {
+  const std::chrono::seconds limit(context.spec().timeouts.guest_boot);
+  context.progress(fmt::format("waiting for the first boot of {} to end", guest.target().node));
+  guest.query({"cloud-init", "status", "--wait"}, limit);
+}
+
+}  // namespace
+
+std::vector<GuestScript> node_scripts(const Spec& spec, const GuestTarget& node, bool with_driver) {
+  const std::string& version = spec.kubernetes.version;
+  std::vector<GuestScript> scripts = {
+      {"base", "preparing the system", {"--node", node.node, "--address", node.address}},
+      {"firewall", "opening the firewall",
+       {"--networks", fmt::format("{},{}", spec.network.cidr, spec.kubernetes.pod_cidr)}},
+      {"containerd", "setting up containerd", {"--kubernetes", version}},
+      {"kubernetes", fmt::format("installing Kubernetes {}", version), {"--version", version}}};
+  if (with_driver) scripts.push_back({"nvidia", "installing NVIDIA's driver", {}});
+  return scripts;
+}
+
+GuestScript helm_script() { return {"helm", "installing Helm", {}}; }
+
+void provision(Guest& guest, const std::vector<GuestScript>& scripts, StepContext& context) {
+  const std::string& node = guest.target().node;
+  const std::chrono::seconds limit(context.spec().timeouts.guest_boot);
+  wait_for_first_boot(guest, context);
+  for (const GuestScript& script : scripts) {
+    context.progress(fmt::format("{} on {}", script.purpose, node));
+    const Command check = command_of(script, true, limit);
+    const CommandResult found = guest.query(check);
+    if (found.ok()) continue;
+    if (found.exit_status != incomplete) throw script_failure(node, script, check, found, "");
+    const Command command = command_of(script, false, limit);
+    const CommandResult result = guest.try_run(command);
+    if (!result.ok()) throw script_failure(node, script, command, result, context.output_of(node));
+  }
+}
+
+}  // namespace gpuplan::cluster

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# The container runtime, as the kubelet wants it: CRI enabled, cgroups through systemd, network plugins where they are
+# installed to. One that is there already is kept; its configuration is replaced only if it does not fit, and saved.
+#   containerd.sh [--check] --kubernetes X.Y[.Z]
+# Sources: https://kubernetes.io/docs/setup/production-environment/container-runtimes/#containerd
+#          https://github.com/containerd/containerd/blob/main/docs/cri/config.md
+script=containerd
+option_kubernetes=''
+# shellcheck source=scripts/guest/lib.sh
+declare -F need >/dev/null || source "$(dirname "$0")/lib.sh"
+
+config=/etc/containerd/config.toml
+first_kubernetes_without_v1=36  # the last with containerd 1.x is Kubernetes 1.35
+
+has_containerd() { command -v containerd >/dev/null && command -v runc >/dev/null; }
+install_containerd() { install_packages containerd; }
+
+containerd_major() { containerd --version | sed -E 's/.* v?([0-9]+)\.[0-9]+\.[0-9]+.*/\1/'; }
+fits_kubernetes() {
+  local minor=${option_kubernetes#1.}
+  ! has_containerd || [ "${minor%%.*}" -lt "$first_kubernetes_without_v1" ] || [ "$(containerd_major)" -ge 2 ]
+}
+cannot_fit() {
+  die "Kubernetes $option_kubernetes needs containerd 2, and this is $(containerd --version | cut -d' ' -f3-4):" \
+    "use an image with containerd 2, or kubernetes.version 1.35 or older"
+}
+
+# What the daemon makes of its configuration file and its defaults together, in the names of versions 1 and 2.
+is_configured() {
+  local effective
+  has_containerd || return 1
+  effective=$(containerd config dump 2>/dev/null) || return 1
+  ! grep -E '^ *disabled_plugins' <<<"$effective" | grep -q cri || return 1
+  grep -qE "^ *bin_dirs? *=.*['\"]/opt/cni/bin['\"]" <<<"$effective" || return 1
+  awk '/^ *\[/ { runc = ($0 ~ /runtimes\.["\047]?runc["\047]?\.options\]/) }
+       runc && /SystemdCgroup *= *true/ { found = 1 }
+       END { exit !found }' <<<"$effective"
+}
+configure() {
+  if [ -e "$config" ] && [ ! -e "$config.before-gpuplan" ]; then cp -a "$config" "$config.before-gpuplan"; fi
+  write_file "$config" "$(containerd config default | sed -E 's/(SystemdCgroup *= *)false/\1true/')"
+}
+
+# Running, since its configuration was last written, and at every boot.
+runs() {
+  local started
+  systemctl is-active --quiet containerd && systemctl is-enabled --quiet containerd || return 1
+  started=$(date -d "$(systemctl show --property=ActiveEnterTimestamp --value containerd)" +%s) || return 1
+  [ "$(stat -c %Y "$config")" -le "$started" ]
+}
+start() {
+  systemctl enable containerd
+  systemctl restart containerd
+}
+
+answers_cri() { ctr plugins list 2>/dev/null | awk '$1 == "io.containerd.grpc.v1" && $2 == "cri" && $NF == "ok" { ok = 1 } END { exit !ok }'; }
+wait_for_cri() {
+  local try
+  for try in $(seq 60); do
+    if answers_cri; then return; fi
+    sleep 1
+  done
+  journalctl -u containerd -n 30 --no-pager || true
+  die "containerd runs, but its CRI plugin does not after $try seconds; the lines above are from its journal"
+}
+
+main() {
+  read_options "kubernetes" "$@"
+  require_option kubernetes '1\.[0-9]{1,3}(\.[0-9]{1,3})?'
+  need "containerd is not installed" has_containerd install_containerd
+  need "containerd is too old for Kubernetes $option_kubernetes" fits_kubernetes cannot_fit
+  need "containerd is not configured for the kubelet (SystemdCgroup, CRI, /opt/cni/bin)" is_configured configure
+  need "containerd does not run with its configuration" runs start
+  need "containerd does not answer CRI" answers_cri wait_for_cri
+  finish
+}
+main "$@"

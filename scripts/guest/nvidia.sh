@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# NVIDIA's driver on a node with GPUs, from NVIDIA's package repository. The container toolkit is the GPU Operator's to
+# bring. A driver that works is left alone.
+#   nvidia.sh [--check] [--branch N] [--repository URL]
+# Source: https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/
+script=nvidia
+option_branch=580 option_repository=https://developer.download.nvidia.com/compute/cuda/repos
+# shellcheck source=scripts/guest/lib.sh
+declare -F need >/dev/null || source "$(dirname "$0")/lib.sh"
+
+blacklist_file=/etc/modprobe.d/gpuplan-nouveau.conf
+blacklist=$'blacklist nouveau\noptions nouveau modeset=0'
+
+nouveau_stays_away() { file_is "$blacklist_file" "$blacklist" && [ ! -e /sys/module/nouveau ]; }
+keep_nouveau_away() {
+  write_file "$blacklist_file" "$blacklist"
+  if [ -e /sys/module/nouveau ]; then modprobe -r nouveau || die "nouveau has the GPUs and does not let go: reboot this node"; fi
+}
+
+has_driver() { [ -e /proc/driver/nvidia/version ] && command -v nvidia-smi >/dev/null; }
+install_driver() {
+  local system directory
+  require_known_system
+  system=$(system_value ID)$(system_value VERSION_ID | tr -d .)
+  if ! is_installed cuda-keyring; then
+    directory=$(mktemp -d)
+    download "$option_repository/$system/x86_64/cuda-keyring_1.1-1_all.deb" "$directory/cuda-keyring.deb"
+    dpkg -i "$directory/cuda-keyring.deb"
+    rm -rf "$directory"
+    lists_are_fresh=no
+  fi
+  # The pinning package keeps the branch; the module is built against the running kernel.
+  install_packages "linux-headers-$(uname -r)" "nvidia-driver-pinning-$option_branch" nvidia-open
+  modprobe nvidia || die "the driver is installed, but its module does not load: look at \`dmesg\` on this node"
+}
+
+# Where NVSwitches join GPUs, CUDA starts only with the manager of the fabric.
+has_switches() { grep -qsx 0x068000 /sys/bus/pci/devices/*/class; }
+fabric_is_managed() { ! has_switches || systemctl is-active --quiet nvidia-fabricmanager; }
+manage_fabric() {
+  is_installed nvidia-fabricmanager || install_packages nvidia-fabricmanager
+  systemctl enable --now nvidia-fabricmanager
+}
+
+main() {
+  read_options "branch repository" "$@"
+  require_option branch '[0-9]{3}'
+  require_option repository 'https?://[][A-Za-z0-9._~:/%-]+'
+  need "nouveau may take the GPUs" nouveau_stays_away keep_nouveau_away
+  need "NVIDIA's driver is not installed or not loaded" has_driver install_driver
+  need "NVSwitches are here, and nothing manages their fabric" fabric_is_managed manage_fabric
+  finish
+}
+main "$@"
