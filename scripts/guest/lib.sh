@@ -79,24 +79,29 @@ require_known_system() {
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
-# Waits while something else has the packages' locks, and tries again what a network does not give at once.
-apt() {
+# Waits while something else has the packages' locks, and tries again what a network does not give at once. By itself
+# `apt-get update` succeeds when nothing could be fetched.
+try_apt() {
   local try
   for try in 1 2 3 4 5; do
-    if apt-get -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=2 -o Dpkg::Options::=--force-confold "$@"; then return; fi
-    if [ "$try" -eq 5 ]; then die "apt-get $* failed five times; the lines above say why"; fi
+    if apt-get -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=2 -o APT::Update::Error-Mode=any \
+      -o Dpkg::Options::=--force-confold "$@"; then return; fi
+    if [ "$try" -eq 5 ]; then break; fi
     echo "apt-get $1 failed; once more in $((try * 5)) seconds"
     sleep $((try * 5))
     dpkg --configure -a || true  # what a power cut left half done
   done
+  return 1
 }
 
 lists_are_fresh=no
 install_packages() {
   require_known_system
-  if [ "$lists_are_fresh" = no ]; then apt update; fi
+  if [ "$lists_are_fresh" = no ] && ! try_apt update; then
+    echo "some package lists could not be fetched; what is asked for may be in the others"
+  fi
   lists_are_fresh=yes
-  apt install --yes --no-install-recommends "$@"
+  try_apt install --yes --no-install-recommends "$@" || die "apt-get install failed five times; the lines above say why: $*"
 }
 
 # download URL FILE
