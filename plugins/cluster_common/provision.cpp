@@ -25,12 +25,15 @@ HostError script_failure(const std::string& node, const GuestScript& script, con
                    result.errors.empty() ? result.output : result.errors);
 }
 
-// Of the image's own accord cloud-init installs packages and sets up the network. What it says in the end is not looked
-// at: "error" may be a module that nobody needs, and the checks that follow see what is missing.
-void wait_for_first_boot(Guest& guest, StepContext& context) {
-  const std::chrono::seconds limit(context.spec().timeouts.guest_boot);
-  context.progress(fmt::format("waiting for the first boot of {} to end", guest.target().node));
-  guest.query({"cloud-init", "status", "--wait"}, limit);
+// By itself cloud-init installs packages and sets up the network. What it says in the end is not looked at: "error" may
+// be a module that nobody needs, and the checks that follow see what is missing.
+void wait_for_first_boot(GuestView& guest, StepContext& context) {
+  wait_for(context, fmt::format("the first boot of {} to end", guest.target().node), context.spec().timeouts.guest_boot,
+           [&](std::string& seen) {
+             const std::string status = guest.query({"cloud-init", "status"}).output;
+             seen = "cloud-init is not done";
+             return status.find("status: running") == std::string::npos && status.find("status: not ") == std::string::npos;
+           });
 }
 
 }  // namespace
