@@ -65,8 +65,7 @@ class Execution {
     for (const PlannedStage& stage : plan_.stages) tasks.push_back({stage.after, phase_of(stage)});
     const std::vector<TaskEnd> ends = run_tasks(tasks, options.parallelism, [] { return !Interrupt::requested(); },
                                                 [this](std::size_t stage) { return run_stage(stage); });
-    needs_reboot_ = std::count(ends.begin(), ends.end(), TaskEnd::held) > 0;
-    return finish();
+    return finish(std::count(ends.begin(), ends.end(), TaskEnd::held) > 0);
   }
 
  private:
@@ -251,7 +250,7 @@ class Execution {
     for (const auto& [change, state] : ends) end_resource(change, state);
   }
 
-  RunOutcome finish() {
+  RunOutcome finish(bool needs_reboot) {
     end_the_rest();
     RunOutcome outcome;
     outcome.run = run_;
@@ -263,7 +262,7 @@ class Execution {
       return item.state != ResourceState::skipped && item.state != ResourceState::interrupted;
     });
     if (outcome.status != RunStatus::failed) {
-      if (needs_reboot_ && !Interrupt::requested()) outcome.status = RunStatus::reboot_required;
+      if (needs_reboot && !Interrupt::requested()) outcome.status = RunStatus::reboot_required;
       else if (!all_ended) outcome.status = RunStatus::interrupted;
     }
     journal_.run_ends(run_, outcome.status);
@@ -281,7 +280,6 @@ class Execution {
   NodeLogs node_logs_;
   CallWatch* watch_ = nullptr;
   std::int64_t run_ = 0;
-  bool needs_reboot_ = false;
   std::mutex mutex_;
   std::vector<ChangeProgress> progress_;
   WithdrawnAddresses withdrawn_;

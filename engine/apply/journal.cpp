@@ -89,7 +89,6 @@ class SqliteJournal : public Journal {
 
   void run_ends(std::int64_t run, RunStatus status) override {
     write([&](Database& database) { write_run_status(database, run, status); });
-    remove_undo_files();
   }
 
   void change_begins(std::int64_t run, std::size_t change, const Json& data, std::size_t stage,
@@ -128,7 +127,8 @@ class SqliteJournal : public Journal {
 
   void run_rolled_back(std::int64_t run) override {
     write([&](Database& database) { write_run_rolled_back(database, run); });
-    remove_undo_files();
+    const std::lock_guard lock(read_mutex_);
+    undo_files_.remove_others(read_undo_references(*reading_));
   }
 
  private:
@@ -141,11 +141,6 @@ class SqliteJournal : public Journal {
   bool holds_secrets(std::int64_t run, std::size_t change) {
     const std::lock_guard lock(secret_mutex_);
     return secret_.count({run, change}) > 0;
-  }
-
-  void remove_undo_files() {
-    const std::lock_guard lock(read_mutex_);
-    undo_files_.remove_others(read_needed_undo_files(*reading_));
   }
 
   void write(const JournalWriter::Work& work) {

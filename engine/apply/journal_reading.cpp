@@ -154,15 +154,12 @@ std::vector<OwnedResource> read_owned(Database& database, const UndoFiles& undo_
   return owned;
 }
 
-std::set<std::string> read_needed_undo_files(Database& database) {
-  std::set<std::string> needed;
+std::set<std::string> read_undo_references(Database& database) {
+  std::set<std::string> references;
   Statement rows = database.prepare(
-      "SELECT origin FROM owned WHERE origin LIKE 'file %' UNION "
-      "SELECT captured FROM changes JOIN runs ON runs.id = changes.run WHERE captured LIKE 'file %' AND status <> ?1 "
-      "AND runs.id >= (SELECT coalesce(max(id), 0) FROM runs WHERE status = ?2 AND command <> 'rollback')");
-  rows.bind(to_string(RunStatus::rolled_back)).bind(to_string(RunStatus::succeeded));
-  while (rows.step()) needed.insert(rows.text(0));
-  return needed;
+      "SELECT origin FROM owned WHERE origin LIKE 'file %' UNION SELECT captured FROM changes WHERE captured LIKE 'file %'");
+  while (rows.step()) references.insert(rows.text(0));
+  return references;
 }
 
 }  // namespace gpuplan

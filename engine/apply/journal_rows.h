@@ -17,9 +17,8 @@ std::optional<RunRecord> read_run(Database& database, std::int64_t id);
 std::vector<ChangeRecord> read_changes(Database& database, std::int64_t run, const UndoFiles& undo_files);
 std::vector<StageRecord> read_stages(Database& database, std::int64_t run);
 std::vector<OwnedResource> read_owned(Database& database, const UndoFiles& undo_files);
-// The references to undo files that something may still need: the origins of what is owned, and the undo data of
-// runs that stand and can be rolled back: those since the last successful one, and that one.
-std::set<std::string> read_needed_undo_files(Database& database);
+// The undo files that a row leads to.
+std::set<std::string> read_undo_references(Database& database);
 
 // ------------------------------------------------------------------------------------ writing
 // Within a transaction of the caller. Throw JournalError if the row to be changed is not there.

@@ -223,6 +223,8 @@ void write_change_undone(Database& database, std::int64_t run, std::size_t chang
 
 void write_run_rolled_back(Database& database, std::int64_t run) {
   write_run_status(database, run, RunStatus::rolled_back);
+  // It cannot be undone twice, so nobody needs its secrets. Every other run still can be, also the one that removes.
+  database.prepare("UPDATE changes SET captured = NULL WHERE run = ? AND captured LIKE 'file %'").bind(run).run();
   // Newest first, each run of a chain gives back what it found; a later run that stands has its own say.
   Statement rows = database.prepare(
       "SELECT address, owned_before FROM changes AS mine WHERE run = ?1 AND NOT EXISTS (SELECT 1 FROM changes AS later "

@@ -70,7 +70,7 @@ TEST_CASE("undo files: secrets are in a private file that the journal names") {
   CHECK(it.kept() == 1);
 }
 
-TEST_CASE("undo files: they go when no rollback and no removal needs them any more") {
+TEST_CASE("undo files: they go when the run that made them is rolled back") {
   SecretJournal it;
   const auto first = it.begin();
   SECTION("rolled back") {
@@ -79,8 +79,9 @@ TEST_CASE("undo files: they go when no rollback and no removal needs them any mo
     it.journal->change_undone(first, 0);
     it.journal->run_rolled_back(first);
     CHECK(it.kept() == 0);
+    CHECK(it.journal->changes(first)[0].captured.is_null());
   }
-  SECTION("the origin stays as long as the resource is owned") {
+  SECTION("a run that stands keeps its own, also when the resource is gone") {
     it.journal->change_ends(first, 0, ResourceState::created, "");
     it.journal->run_ends(first, RunStatus::succeeded);
     const auto update = it.begin(Action::update);
@@ -90,7 +91,13 @@ TEST_CASE("undo files: they go when no rollback and no removal needs them any mo
     const auto removal = it.begin(Action::remove);
     it.journal->change_ends(removal, 0, ResourceState::removed, "");
     it.journal->run_ends(removal, RunStatus::succeeded);
-    CHECK(it.kept() == 1);  // of the removal, which `rollback --run` can still take back
+    CHECK(it.kept() == 3);  // each of these runs can still be taken back, newest first
+    it.journal->change_undone(removal, 0);
+    it.journal->run_rolled_back(removal);
+    CHECK(it.kept() == 2);
+    CHECK(it.journal->changes(removal)[0].captured.is_null());
+    CHECK(it.journal->changes(update)[0].captured == Json{{"password", secret}});
+    CHECK(it.journal->owned()[0].origin == Json{{"password", secret}});
   }
 }
 
