@@ -47,7 +47,6 @@ bool needs_driver(const Sides& sides, const StepContext& context) {
   return planned_gpus(sides, context) > 0 && context.spec().gpu_operator.driver == "preinstalled";
 }
 
-// Never leaves the token behind, whatever the join comes to; only a kill can, and the next run then removes it.
 void join_with(Sides& sides, const JoinTicket& ticket, StepContext& context) {
   const std::string kubeadm_version = cluster::installed_kubeadm(sides.guest);
   try {
@@ -64,14 +63,27 @@ void join_with(Sides& sides, const JoinTicket& ticket, StepContext& context) {
   sides.guest.remove(config_path);
 }
 
+// Used once, it need not live on until it expires. Its first part is a name and no secret.
+void delete_token(Sides& sides, const JoinTicket& ticket, StepContext& context) {
+  const std::string name = ticket.token.substr(0, ticket.token.find('.'));
+  try {
+    sides.control_plane.run({"kubeadm", "token", "delete", name}, kubeadm_limit(context));
+  } catch (const HostError& error) {
+    context.log(fmt::format("the token {} stays until it expires in {}: {}", name, token_ttl, error.what()));
+  }
+}
+
 void join(Sides& sides, StepContext& context) {
   context.progress(fmt::format("kubeadm join on {}", sides.worker.node));
   const JoinTicket ticket = parse_join_command(sides.control_plane.run_for_secret(
       {"kubeadm", "token", "create", "--ttl", token_ttl, "--print-join-command"}, kubeadm_limit(context)));
-  join_with(sides, ticket, context);
-  // Used once; it need not live on until it expires. Its first part is a name and no secret.
-  sides.control_plane.run({"kubeadm", "token", "delete", ticket.token.substr(0, ticket.token.find('.'))},
-                          kubeadm_limit(context));
+  try {
+    join_with(sides, ticket, context);
+  } catch (const std::exception&) {
+    delete_token(sides, ticket, context);
+    throw;
+  }
+  delete_token(sides, ticket, context);
 }
 
 void refuse_foreign(const Sides& sides, const Json& node, const Change& change) {
