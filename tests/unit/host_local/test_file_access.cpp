@@ -124,7 +124,7 @@ TEST_CASE("a child has no descriptors but its streams") {
 }
 
 TEST_CASE("a read that hangs is given up at its limit, and the next one works") {
-  Tree tree(milliseconds(200));
+  Tree tree(milliseconds(2000));
   tree.files.read(in_device("vendor"));
   const pid_t first = children_with("--file-access-child").at(0);
   const HostError error = host_error_of([&] { tree.files.read(in_device("unbind")); });
@@ -132,7 +132,7 @@ TEST_CASE("a read that hangs is given up at its limit, and the next one works") 
   REQUIRE(error.subject() == tree.at(in_device("unbind")));
   REQUIRE(std::string(error.what()) ==
           "cannot read " + tree.at(in_device("unbind")) +
-              ": the kernel did not answer within 0.2 s; the driver behind it hangs, and this machine probably needs a "
+              ": the kernel did not answer within 2 s; the driver behind it hangs, and this machine probably needs a "
               "reboot");
   REQUIRE(tree.files.read(in_device("vendor")) == "0x10de\n");
   REQUIRE(comes_true([&] { return is_gone(first); }));
