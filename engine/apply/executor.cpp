@@ -127,8 +127,8 @@ class Execution {
     const std::string moved = describe_move(plugin.kind->schema(), change.before, now);
     if (moved.empty()) return;
     throw HostError(HostError::Kind::refused, change.address.to_string(),
-                    fmt::format("the host has changed since this was planned: {}; nothing was done to it; "
-                                "plan again to see what is to be done now", moved));
+                    fmt::format("the host has changed since this was planned: {}; this step was not begun: run the same "
+                                "command again to plan anew", moved));
   }
 
   Observation observe(const StepKinds::Entry& plugin, const Resource& resource, const Prior& prior) const {
@@ -186,8 +186,10 @@ class Execution {
                                                 to_text(attribute.after));
     }
     throw HostError(HostError::Kind::failed, change.address.to_string(),
-                    fmt::format("the step ended without an error, but the host does not show its result: {}", what),
-                    fmt::format("apply() and observe() of `{}` disagree: {}", change.address.kind(), module_words(plugin)));
+                    fmt::format("the step ended without an error, but afterwards {}; if it stays so when the command is run "
+                                "again, {}",
+                                what.empty() ? "the host is not as declared" : "the host is not as declared: " + what,
+                                author_remedy(plugin)));
   }
 
   void succeed(std::size_t index, double seconds) {

@@ -126,8 +126,11 @@ void require_sound(Database& database, const std::string& cluster) {
   const std::string owner = database.text("SELECT value FROM meta WHERE key = 'cluster'");
   if (owner != cluster) {
     throw JournalError(
-        fmt::format("the journal {} belongs to cluster {}, not to {}; use --cluster {} or another --state-dir",
-                    database.name(), owner.empty() ? "(none)" : owner, cluster, owner.empty() ? "(none)" : owner));
+        owner.empty() ? fmt::format("the journal {} does not say whose it is: it is damaged; restore it from a backup",
+                                    database.name())
+                      : fmt::format("the journal {} belongs to cluster {}, not to {}: its directory was renamed or copied; "
+                                    "call the directory {} again",
+                                    database.name(), printable(owner), cluster, printable(owner)));
   }
 }
 

@@ -21,7 +21,12 @@ struct RollbackPlan {
   };
   std::vector<Step> steps;             // in an order in which each may run
   std::vector<ChangeRecord> changes;   // every change that any of the runs touched, newest run first
-  std::string refusal;                 // why it cannot be done, and what can; empty if it can
+  std::string refusal;                 // why it cannot be done; empty if it can
+  // What can be done instead: a sentence with {} in the place of a gpuplan command, the words of that command, and the
+  // spec that it takes, if any.
+  std::string way_on;
+  std::string way_on_words;
+  std::string way_on_spec;
 };
 
 // All runs since the last successful one, as one chain; or `run` alone, which is refused if a later

@@ -27,9 +27,11 @@ std::vector<RunRecord> select_runs(const std::vector<RunRecord>& all, std::optio
   }
   if (wanted && out.empty()) {
     const auto found = std::find_if(all.begin(), all.end(), [&](const RunRecord& run) { return run.id == *wanted; });
-    if (found == all.end()) plan.refusal = fmt::format("there is no run {}; `gpuplan history` lists them", *wanted);
-    else if (is_rollback(*found)) plan.refusal = fmt::format("run {} is a rollback itself; undo what came after it, or apply again", *wanted);
+    if (found == all.end()) plan.refusal = fmt::format("there is no run {}", *wanted);
+    else if (is_rollback(*found)) plan.refusal = fmt::format("run {} is a rollback itself", *wanted);
     else plan.refusal = fmt::format("run {} has been rolled back already", *wanted);
+    plan.way_on_words = "history";
+    plan.way_on = "`{}` lists the runs";
   }
   return out;
 }
@@ -43,29 +45,36 @@ std::set<Address> touched_by(Journal& journal, std::int64_t run) {
   return out;
 }
 
-std::string refuse_later_runs(Journal& journal, const std::vector<RunRecord>& all, std::int64_t wanted) {
+void refuse_later_runs(Journal& journal, const std::vector<RunRecord>& all, std::int64_t wanted, RollbackPlan& plan) {
   const std::set<Address> mine = touched_by(journal, wanted);
   for (const RunRecord& later : all) {
     if (later.id <= wanted || is_rollback(later) || later.status == RunStatus::rolled_back) continue;
     for (const Address& address : touched_by(journal, later.id)) {
       if (mine.count(address) == 0) continue;
-      return fmt::format("run {} cannot be undone alone: the later run {} touched {} as well; undo run {} first",
-                         wanted, later.id, address.to_string(), later.id);
+      plan.refusal = fmt::format("run {} cannot be undone alone: the later run {} touched {} as well{}", wanted, later.id,
+                                 address.to_string(), later.commit_begun ? ", and cannot be undone" : "");
+      plan.way_on_words = fmt::format("{} {}", later.commit_begun ? "show" : "rollback --run", later.id);
+      plan.way_on = later.commit_begun ? "`{}` says what that run did" : "`{}` undoes that one first";
+      return;
     }
   }
-  return {};
 }
 
-std::string refuse_run(const RunRecord& run, const std::string& host_identity) {
+void refuse_run(const RunRecord& run, const std::string& host_identity, RollbackPlan& plan) {
   if (run.host_identity != host_identity) {
-    return fmt::format("run {} was made on another host ({}); undo it there", run.id, run.host_description);
+    plan.refusal = fmt::format("run {} was made on another host ({})", run.id, printable(run.host_description));
+    plan.way_on_words = fmt::format("rollback --run {}", run.id);
+    plan.way_on = "`{}`, on that host";
+  } else if (run.commit_begun && run.status == RunStatus::succeeded) {
+    plan.refusal = fmt::format("run {} cannot be undone: it succeeded, and did what cannot be brought back", run.id);
+    plan.way_on_words = fmt::format("show {}", run.id);
+    plan.way_on = "`{}` lists what it did; to go back to an older state, apply its spec";
+  } else if (run.commit_begun) {
+    plan.refusal = fmt::format("run {} cannot be undone any more: it has begun to do what cannot be brought back", run.id);
+    plan.way_on_words = run.command;
+    plan.way_on = "`{}` completes it";
+    if (run.command == "apply") plan.way_on_spec = run.spec_name;
   }
-  if (run.commit_begun) {
-    return fmt::format("run {} has begun to do what cannot be undone (`gpuplan show {}` says what); it can only be "
-                       "completed: run `gpuplan {}{}{}` again", run.id, run.id, run.command,
-                       run.spec_name.empty() ? "" : " ", run.spec_name);
-  }
-  return {};
 }
 
 // Adds the undo of one run behind everything that `plan` holds already.
@@ -115,10 +124,10 @@ RollbackPlan plan_rollback(Journal& journal, std::optional<std::int64_t> run, co
   const std::vector<RunRecord> chain = select_runs(all, run, plan);
   if (!plan.refusal.empty()) return plan;
   for (const RunRecord& record : chain) {
-    plan.refusal = refuse_run(record, host_identity);
+    refuse_run(record, host_identity, plan);
     if (!plan.refusal.empty()) return plan;
   }
-  if (run) plan.refusal = refuse_later_runs(journal, all, *run);
+  if (run) refuse_later_runs(journal, all, *run, plan);
   if (!plan.refusal.empty()) return plan;
   for (const RunRecord& record : chain) {
     plan.runs.push_back(record.id);

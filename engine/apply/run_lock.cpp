@@ -20,8 +20,10 @@ constexpr std::size_t max_holder_bytes = 4096;
 
 [[noreturn]] void fail(const std::string& path, int error_number) {
   const std::string_view reason = error_number == ELOOP ? "it is a symbolic link" : "";
-  throw JournalError(fmt::format("cannot open the lock {}: {}; check its directory or use another --state-dir", path,
-                                 reason.empty() ? words_for_errno(error_number) : std::string(reason)));
+  throw JournalError(fmt::format("cannot open the lock {}: {}; {}", path,
+                                 reason.empty() ? words_for_errno(error_number) : std::string(reason),
+                                 error_number == EACCES ? "run gpuplan as the user who owns its directory"
+                                                        : "check its directory or use another --state-dir"));
 }
 
 // flock(2) without waiting; false if another process holds it.

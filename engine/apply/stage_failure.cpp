@@ -15,7 +15,7 @@ StageFailure describe_failure(const std::exception_ptr& thrown) {
   } catch (const PluginDefect& defect) {
     return {defect.what(), fmt::format("{}\n{}", defect.why(), defect.remedy())};
   } catch (const std::exception& error) {
-    return {fmt::format("gpuplan itself failed: {}", error.what()), "this is a defect of gpuplan: please report it"};
+    return {"a defect of gpuplan ended this step; please report it", fmt::format("what it said: {}", error.what())};
   }
 }
 

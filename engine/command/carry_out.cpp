@@ -45,8 +45,9 @@ auto while_running(Session& session, const Body& body) {
   try {
     return body();
   } catch (const JournalError& error) {
-    throw Failure(exit_step_failed, error.what(), "the run was stopped: what cannot be recorded must not be done",
-                  fmt::format("mend the journal's file system, then `{}`",
+    const Diagnostic problem = diagnostic_of(error);
+    throw Failure(exit_step_failed, problem.summary, "the run was stopped: what cannot be recorded must not be done",
+                  fmt::format("{}; then `{}` goes on, or `{}` undoes the run", problem.remedy, go_on_command(session),
                               session.suggest("rollback --cluster " + session.cluster)));
   }
 }
@@ -105,7 +106,7 @@ Ending ending_of(const Session& session, const RunOutcome& outcome, const std::s
 void roll_back_at_once(Session& session, const Spec& spec, Ending& ending) {
   const RollbackPlan plan = plan_rollback(*session.journal, ending.run, session.host.host->identity());
   if (!plan.refusal.empty()) {
-    ending.next = fmt::format("{} (on_failure: rollback could not be done: {})", ending.next, plan.refusal);
+    ending.next = fmt::format("{} (on_failure: rollback could not be done: {}; {})", ending.next, plan.refusal, way_on(session, plan));
     return;
   }
   if (session.console.json()) session.console.event({{"type", "rollback_started"}, {"run", *ending.run}});
@@ -124,7 +125,7 @@ void roll_back_at_once(Session& session, const Spec& spec, Ending& ending) {
   ending.next = restored ? fmt::format("mend the cause and run `{}` again.", go_on_command(session))
                 : undone.status != RunStatus::succeeded && undone.status != RunStatus::rolled_back
                     ? fmt::format("`{}` goes on with the rollback.", session.suggest("rollback --cluster " + session.cluster))
-                    : "look at the differences; `" + session.suggest("plan --explain SPEC") + "` shows where values are read.";
+                    : "look at the differences; `" + session.suggest("plan --explain " + shell_quoted(spec.file->name)) + "` shows where values are read.";
 }
 
 // What the host cannot do is refused before anything is changed, not when its turn comes.
@@ -135,7 +136,9 @@ void refuse_what_is_impossible(Session& session, const Plan& plan) {
     if (change.action == Action::none || found == limitations.end()) continue;
     throw Failure(exit_nothing_changed,
                   fmt::format("{} cannot be changed on {}", change.address.to_string(), session.host.host->description()),
-                  found->second, "nothing was changed; rehearse the whole run with --host sim:FILE");
+                  found->second,
+                  fmt::format("nothing was changed; {}", session.options.root ? "rehearse the whole run with --host sim:FILE"
+                                                                             : fmt::format("`sudo {}` runs it as root, with root's own state", session.options.command_line)));
   }
 }
 
@@ -144,24 +147,35 @@ void observe_again(Session& session, const Spec& spec, Ending& ending) {
   PlannerOptions options = session.planner_options();
   options.selection.replaces.clear();  // they were
   const PlanningResult result = plan_apply(spec, session.kinds, session.owned(), *session.host.host, options);
+  if (Interrupt::requested()) {
+    ending.headline += "; whether the server is as declared was not looked at (interrupted)";
+    ending.exit_code = interrupted_exit_code();
+    ending.next = fmt::format("`{}` compares the server with the spec.", session.suggest("plan " + shell_quoted(spec.file->name)));
+    return;
+  }
   session.console.show(result.diagnostics.items());
+  if (!result.plan) {
+    ending.status = to_string(RunStatus::failed);
+    ending.exit_code = exit_step_failed;
+    ending.headline += ", but the server could not be compared with the spec";
+    ending.next = fmt::format("`{}` says what is wrong.", session.suggest("check " + shell_quoted(spec.file->name)));
+    return;
+  }
   std::size_t right = 0;
   for (ResourceOutcome& resource : ending.resources) {
     const Change* left = nullptr;
-    if (result.plan) {
-      for (const Change& change : result.plan->changes) {
-        if (change.address == resource.address && change.action != Action::none) left = &change;
-      }
+    for (const Change& change : result.plan->changes) {
+      if (change.address == resource.address && change.action != Action::none) left = &change;
     }
-    if (result.plan && left == nullptr) ++right;
-    else if (left != nullptr) resource.error = fmt::format("not as declared: {}", fmt::join(left->reasons, "; "));
+    if (left == nullptr) ++right;
+    else resource.error = fmt::format("not as declared: {}", fmt::join(left->reasons, "; "));
   }
   ending.verified = fmt::format("{} of {} resources are as declared.", right, ending.resources.size());
   if (right == ending.resources.size()) return;
   ending.status = to_string(RunStatus::failed);
   ending.exit_code = exit_step_failed;
   ending.headline += ", but the server is not as declared";
-  ending.next = fmt::format("`{}` shows what is different and why.", session.suggest("plan --explain " + spec.file->name));
+  ending.next = fmt::format("`{}` shows what is different and why.", session.suggest("plan --explain " + shell_quoted(spec.file->name)));
 }
 
 // `verify: true`, once the server is as declared: the tests of `gpuplan verify`. The run has succeeded and stays so; what
@@ -196,8 +210,8 @@ void test_cluster(Session& session, const Spec& spec, Ending& ending) {
 void warn_of_unstruck_faults(Session& session) {
   for (const std::string& fault : session.guarded->unstruck_faults()) {
     session.console.show({{Severity::warning, fmt::format("the fault at {} never struck", fault),
-                           "this run had no such call, or no step of that address",
-                           "`" + session.suggest("show") + "` lists the steps of the run", {}, {}}});
+                           "this run had fewer calls or journal writes, or no step of that address",
+                           "`" + session.suggest("show --cluster " + session.cluster) + "` lists the steps of the run", {}, {}}});
   }
 }
 
@@ -207,7 +221,7 @@ int end_without_changes(Session& session, const Plan& plan) {
                                          session.selection.is_partial()
                                              ? fmt::format("The {} selected resources are", plan.changes.size())
                                              : "Cluster " + plan.cluster + " is",
-                                         plan.spec_name, session.selection.is_partial() ? "them" : "it");
+                                         printable(plan.spec_name), session.selection.is_partial() ? "them" : "it");
     return exit_done;
   }
   Ending ending;
@@ -228,6 +242,13 @@ void confirm(Session& session, const std::string& question) {
   }
   if (session.console.ask(question + " Only \"yes\" is accepted: ")) return;
   throw Failure(exit_nothing_changed, "not confirmed; nothing was changed");
+}
+
+std::string way_on(const Session& session, const RollbackPlan& plan) {
+  const std::string words = plan.way_on_spec.empty()
+                                ? fmt::format("{} --cluster {}", plan.way_on_words, session.cluster)
+                                : fmt::format("{} {}", plan.way_on_words, shell_quoted(plan.way_on_spec));
+  return fmt::format(fmt::runtime(plan.way_on), session.suggest(words));
 }
 
 RollbackOutcome undo_runs(Session& session, const RollbackPlan& plan, const Spec& spec) {

@@ -19,6 +19,9 @@ void confirm(Session& session, const std::string& question);
 // changes: then only an earlier run that did not get to its end is completed.
 int carry_out(Session& session, const Plan& plan, const Spec& spec, const std::string& command);
 
+// What to do instead of a rollback that is refused.
+std::string way_on(const Session& session, const RollbackPlan& plan);
+
 // Undoes `runs` of the plan without asking.
 RollbackOutcome undo_runs(Session& session, const RollbackPlan& plan, const Spec& spec);
 

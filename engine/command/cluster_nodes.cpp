@@ -26,10 +26,7 @@ Spec open_cluster(Session& session, const std::string& path) {
     session.choose_cluster();
     session.read_journal();
     if (session.journal) spec = last_spec(*session.journal);
-    if (!spec) {
-      throw Failure(exit_nothing_changed, fmt::format("no run of cluster {} has kept a spec", session.cluster), {},
-                    "name the spec as the last word");
-    }
+    if (!spec) throw no_kept_spec(session);
   } else {
     spec = session.read_spec(path);
     session.read_journal();
@@ -37,7 +34,7 @@ Spec open_cluster(Session& session, const std::string& path) {
   if (session.owned().empty()) {
     throw Failure(exit_nothing_changed, fmt::format("gpuplan has made nothing for cluster {}", session.cluster),
                   fmt::format("{} has no record of it", session.state.cluster_directory(session.cluster)),
-                  path.empty() ? "run `gpuplan apply SPEC` first"
+                  path.empty() ? fmt::format("`{}` makes it", session.suggest("apply SPEC"))
                                : fmt::format("`{}` makes it", session.suggest("apply " + shell_quoted(path))));
   }
   session.open_host(spec->host.libvirt_uri);

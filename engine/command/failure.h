@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apply/journal.h"
 #include "plugin/step_kind.h"
 #include "report/diagnostic.h"
 
@@ -24,6 +25,9 @@ class Failure : public std::exception {
   int exit_code_;
   std::vector<Diagnostic> problems_;
 };
+
+// An error of the journal: what stands behind the last "; " of its text is what to do next.
+Diagnostic diagnostic_of(const JournalError& error);
 
 // Thrown instead where checks stand against a plan: they are shown as checks, not as errors.
 class ChecksFailed : public Failure {

@@ -43,7 +43,7 @@ int run_console(Session& session) {
   if (const auto console = session.host.host->hypervisor().console(target.node)) hand_over(*console);
   throw Failure(exit_nothing_changed, fmt::format("{} has no console to sit down at", target.node),
                 fmt::format("{} is simulated", session.host.host->description()),
-                fmt::format("`{}` prints what it has said", session.suggest("console " + target.node + " --log")));
+                fmt::format("`{}` prints what it has said", session.suggest(fmt::format("console {} --log --cluster {}", target.node, session.cluster))));
 }
 
 }  // namespace gpuplan::command

@@ -57,7 +57,7 @@ FetchedKubeconfig fetch_kubeconfig(Session& session, const Spec& spec) {
   } catch (const HostError& error) {
     trouble = error.what();
   }
-  const std::string apply = fmt::format("`{}` shows what is there", session.suggest("status"));
+  const std::string apply = fmt::format("`{}` goes on with making it", session.suggest("apply SPEC"));
   if (trouble.empty()) {
     throw Failure(exit_nothing_changed, fmt::format("there is no cluster on {} yet", control_plane.node),
                   fmt::format("{} is missing on it", admin_kubeconfig), apply);

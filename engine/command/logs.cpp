@@ -62,8 +62,7 @@ std::string console_log_if_known(Session& session, const Spec& spec, const std::
 
 int print_node_log(Session& session, const std::string& name) {
   const std::optional<Spec> spec = session.journal ? last_spec(*session.journal) : std::nullopt;
-  if (!spec)
-    throw Failure(exit_nothing_changed, fmt::format("no run of cluster {} has kept a spec", session.cluster));
+  if (!spec) throw no_kept_spec(session);
   const std::string node = find_target(*spec, name).node;
   const std::string path = session.state.node_log(session.cluster, node);
   const std::optional<std::string> text = read_log(path);
@@ -71,7 +70,7 @@ int print_node_log(Session& session, const std::string& name) {
   const std::string show_console =
       console.empty() ? ""
                       : fmt::format("`{}` prints its console's, {}",
-                                    session.suggest(fmt::format("console {} --log", node)), printable(console));
+                                    session.suggest(fmt::format("console {} --log --cluster {}", node, session.cluster)), printable(console));
   if (!text) {
     throw Failure(exit_nothing_changed, fmt::format("there is no log of {}", node),
                   fmt::format("{} is not there: nothing was installed on it yet", path), show_console);

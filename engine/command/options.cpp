@@ -163,7 +163,7 @@ void check_cluster_name(const std::string& cluster) {
 
 std::string choose_state_dir(const po::parsed_options& parsed, const Environment& environment) {
   std::string given = value_of(parsed, "state-dir", environment.state_dir);
-  if (given.empty() && environment.root) given = "/var/lib/gpuplan";
+  if (given.empty() && environment.root) given = root_state_dir;
   if (given.empty() && !environment.xdg_state_home.empty()) given = environment.xdg_state_home + "/gpuplan";
   if (given.empty() && !environment.home.empty()) given = environment.home + "/.local/state/gpuplan";
   if (given.empty()) refuse("there is no place to keep state: HOME is not set", "give --state-dir DIR");
@@ -291,18 +291,28 @@ Failure::Failure(int exit_code, std::string summary, std::string why, std::strin
   problems_.push_back({Severity::error, std::move(summary), std::move(why), std::move(remedy), {}, {}});
 }
 
+Diagnostic diagnostic_of(const JournalError& error) {
+  const std::string text = error.what();
+  const std::size_t end = text.rfind("; ");
+  if (end == std::string::npos) return {Severity::error, text, {}, {}, {}, {}};
+  return {Severity::error, text.substr(0, end), {}, text.substr(end + 2), {}, {}};
+}
+
 std::string shell_quoted(const std::string& word) {
   const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            std::string_view("_@%+=:,./-").find(c) != std::string_view::npos;
   });
   if (plain) return word;
-  std::string out = "'";
+  const bool steers_terminal = printable(word) != word;
+  std::string out;
   for (const char c : word) {
-    if (c == '\'') out += "'\\''";
+    if (c == '\'') out += steers_terminal ? "\\'" : "'\\''";
+    else if (c == '\\' && steers_terminal) out += "\\\\";
     else out += c;
   }
-  return out + "'";
+  // $'…' reads the very escapes that printable() writes.
+  return steers_terminal ? "$'" + printable(out) + "'" : "'" + out + "'";
 }
 
 Environment read_environment() {
@@ -326,6 +336,8 @@ Options parse_options(const std::vector<std::string>& words, const Environment& 
   options.cluster = value_of(parsed, "cluster", "");
   check_cluster_name(options.cluster);
   options.state_dir = choose_state_dir(parsed, environment);
+  options.root = environment.root;
+  options.users_own_state = !environment.root && value_of(parsed, "state-dir", environment.state_dir).empty();
   options.download_directory = choose_download_directory(environment);
   options.plugin_paths = values_of(parsed, "plugin-path");
   options.parallelism = static_cast<std::size_t>(number_of(parsed, "parallelism", 10, 1000));
@@ -354,7 +366,7 @@ Options parse_options(const std::vector<std::string>& words, const Environment& 
   options.kubeconfig = choose_kubeconfig(environment);
   options.selection = read_selection(parsed);
   options.command_line = "gpuplan";
-  for (const std::string& word : words) options.command_line += ' ' + printable(shell_quoted(word));
+  for (const std::string& word : words) options.command_line += ' ' + shell_quoted(word);
   options.repeated_flags = flags_to_repeat(parsed);
   return options;
 }

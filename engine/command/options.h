@@ -12,6 +12,9 @@
 
 namespace gpuplan::command {
 
+// Where root keeps state unless told otherwise.
+inline constexpr const char* root_state_dir = "/var/lib/gpuplan";
+
 enum class ColorMode { automatic, always, never };
 
 struct Options {
@@ -22,6 +25,8 @@ struct Options {
 
   std::string host = "local";
   std::string state_dir;               // absolute
+  bool root = false;                   // the effective user is root
+  bool users_own_state = false;        // it is where it is because neither root nor a flag said otherwise
   std::string download_directory;      // of images from the web, absolute; empty: there is no place for them
   std::string cluster;                 // empty: not given
   std::vector<std::string> plugin_paths;

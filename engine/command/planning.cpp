@@ -38,12 +38,14 @@ Planned plan_for_apply(Session& session, Spec spec) {
 std::optional<Planned> plan_for_destroy(Session& session, const std::optional<Spec>& given, bool locked) {
   const std::vector<std::string> clusters = session.state.clusters();
   if (!given && session.options.cluster.empty() && session.cluster.empty() && clusters.empty()) {
-    say_nothing_to_destroy(session, fmt::format("there is no cluster in {}", session.state.path()));
+    session.require_own_state();
+    say_nothing_to_destroy(session, fmt::format("there is no cluster in {}", printable(session.state.path())));
     return std::nullopt;
   }
   if (session.cluster.empty()) session.choose_cluster();
   const std::string nothing = fmt::format("gpuplan has made nothing for cluster {}", session.cluster);
   if (std::find(clusters.begin(), clusters.end(), session.cluster) == clusters.end()) {
+    session.require_own_state();
     say_nothing_to_destroy(session, nothing);
     return std::nullopt;
   }

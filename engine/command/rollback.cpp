@@ -87,17 +87,18 @@ void show(Session& session, const RollbackPlan& plan) {
   session.console.event({{"type", "rollback_plan"}, {"cluster", session.cluster}, {"runs", plan.runs}, {"steps", steps}});
 }
 
-Ending ending_of(Session& session, const RollbackOutcome& outcome) {
+Ending ending_of(Session& session, const RollbackOutcome& outcome, const std::string& spec_name) {
   Ending ending;
   ending.exit_code = exit_code_for(outcome);
   ending.run = outcome.run.run;
   ending.resources = outcome.run.resources;
   ending.rollback = outcome;
   const std::string again = session.suggest("rollback --cluster " + session.cluster);
+  const std::string apply = session.suggest("apply " + (spec_name.empty() ? "SPEC" : shell_quoted(spec_name)));
   if (ending.exit_code == exit_done) {
     ending.headline = "Rollback succeeded";
     ending.status = to_string(RunStatus::rolled_back);
-    ending.next = fmt::format("mend what made the run fail, then `{}`.", session.suggest("apply SPEC"));
+    ending.next = fmt::format("`{}` starts anew, once what made the run fail is mended.", apply);
   } else if (ending.exit_code == exit_differences_left) {
     ending.headline = "Rollback left differences";
     ending.status = "differences";
@@ -105,7 +106,7 @@ Ending ending_of(Session& session, const RollbackOutcome& outcome) {
       return one.state == ResourceState::failed;
     });
     ending.next = undo_failed ? fmt::format("mend the cause, then `{}` goes on with it.", again)
-                              : fmt::format("mend them by hand, or `{}` to go forward.", session.suggest("apply SPEC"));
+                              : fmt::format("mend them by hand, or `{}` to go forward.", apply);
   } else if (outcome.run.status == RunStatus::interrupted) {
     ending.headline = "Rollback was interrupted";
     ending.status = to_string(RunStatus::interrupted);
@@ -122,7 +123,8 @@ Ending ending_of(Session& session, const RollbackOutcome& outcome) {
 
 int run_rollback(Session& session) {
   if (session.options.cluster.empty() && session.state.clusters().empty()) {
-    return nothing_to_roll_back(session, fmt::format("there is no cluster in {}", session.state.path()));
+    session.require_own_state();
+    return nothing_to_roll_back(session, fmt::format("there is no cluster in {}", printable(session.state.path())));
   }
   session.choose_cluster();
   session.load_plugins();
@@ -133,13 +135,13 @@ int run_rollback(Session& session) {
   session.require_same_host();
 
   const RollbackPlan plan = plan_rollback(*session.journal, session.options.run, session.host.host->identity());
-  if (!plan.refusal.empty()) throw Failure(exit_nothing_changed, plan.refusal);
+  if (!plan.refusal.empty()) throw Failure(exit_nothing_changed, plan.refusal, {}, way_on(session, plan));
   if (plan.runs.empty()) return nothing_to_roll_back(session, "the last run succeeded or was rolled back");
   show(session, plan);
   if (!plan.steps.empty()) confirm(session, "\nUndo these changes?");
   if (Interrupt::requested()) throw Interrupted();
   session.console.out().flush();
-  const Ending ending = ending_of(session, undo_runs(session, plan, *spec));
+  const Ending ending = ending_of(session, undo_runs(session, plan, *spec), spec->file ? spec->file->name : "");
   forget_kubeconfig(session);
   print_ending(session.console, ending);
   return ending.exit_code;

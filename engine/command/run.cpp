@@ -9,6 +9,7 @@
 #include "command/session.h"
 #include "command/verbs.h"
 #include "host/interrupt.h"
+#include "plan/contained_call.h"
 #include "plan/print_json.h"
 #include "plan/print_text.h"
 
@@ -66,11 +67,17 @@ int run_verb(const Options& options, Console& console) {
     return tell(console, options.verb, failure, failure.exit_code() == exit_step_failed ? "failed" : "refused");
   } catch (const Interrupted&) {
     const int number = interrupted_exit_code();
-    return tell(console, options.verb, Failure(number, "interrupted; nothing was changed"), "interrupted");
+    // The pods of `verify` are the one thing that a verb may leave.
+    Failure failure(number, "interrupted; nothing was changed");
+    if (options.verb == "verify") {
+      failure = Failure(number, "interrupted", "pods of the tests may still run",
+                        "the next `gpuplan verify` removes what is left in namespace gpuplan-verify");
+    }
+    return tell(console, options.verb, failure, "interrupted");
   } catch (const JournalError& error) {
-    return tell(console, options.verb, Failure(exit_nothing_changed, error.what()), "refused");
+    return tell(console, options.verb, Failure(exit_nothing_changed, {diagnostic_of(error)}), "refused");
   } catch (const HostError& error) {
-    return tell(console, options.verb, Failure(exit_nothing_changed, error.what()), "refused");
+    return tell(console, options.verb, Failure(exit_nothing_changed, {diagnostic_of(error, {})}), "refused");
   }
 }
 

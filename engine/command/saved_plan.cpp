@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstring>
 #include <ctime>
 #include <filesystem>
 
@@ -12,6 +11,7 @@
 #include "command/failure.h"
 #include "command/planning.h"
 #include "host/files/descriptor.h"
+#include "host/host_error.h"
 #include "plan/plan_file.h"
 
 namespace gpuplan::command {
@@ -29,7 +29,7 @@ std::string read_all(int descriptor, const std::string& path) {
   for (;;) {
     const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) refuse(path, fmt::format("cannot be read: {}", std::strerror(errno)), "make a new plan");
+    if (got < 0) refuse(path, fmt::format("cannot be read: {}", words_for_errno(errno)), "make a new plan");
     if (got == 0) return text;
     text.append(buffer.data(), static_cast<std::size_t>(got));
   }
@@ -39,7 +39,7 @@ std::string read_all(int descriptor, const std::string& path) {
 std::string read_trusted(const std::string& path) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!file) {
-    refuse(path, errno == ELOOP ? "is a symlink" : fmt::format("cannot be opened: {}", std::strerror(errno)),
+    refuse(path, errno == ELOOP ? "is a symlink" : fmt::format("cannot be opened: {}", words_for_errno(errno)),
            errno == ELOOP ? "give the file that it leads to" : "give a file that `gpuplan plan --out` wrote");
   }
   struct stat facts {};
@@ -86,8 +86,8 @@ Spec read_same_spec(Session& session, const SavedPlan& saved, const std::string&
     Spec spec = session.read_spec(saved.spec_path);
     if (spec.sha256 == saved.plan.spec_sha256) return spec;
   } catch (const Failure& failure) {
-    const std::string why = failure.problems().empty() ? "" : ": " + failure.problems().front().summary;
-    refuse_stale(path, {fmt::format("the spec {} cannot be read as it was then{}", printable(saved.spec_path), why)}, remedy);
+    session.console.show(failure.problems());
+    refuse_stale(path, {fmt::format("the spec {} cannot be read as it was then", printable(saved.spec_path))}, remedy);
   }
   refuse_stale(path, {fmt::format("the spec {} was changed", printable(saved.spec_path))}, remedy);
 }
@@ -161,7 +161,7 @@ void save_plan(Session& session, const Planned& planned, const std::string& path
   const std::string part = path + ".part";
   unlink(part.c_str());
   const auto fail = [&](const char* what) {
-    const std::string why = std::strerror(errno);
+    const std::string why = words_for_errno(errno);
     unlink(part.c_str());
     throw Failure(exit_nothing_changed, fmt::format("the plan cannot be saved to {}: {}", printable(path), what), why,
                   "give a file in a directory that you can write, with --out FILE");

@@ -88,20 +88,30 @@ void Session::choose_cluster() {
     if (std::find(clusters.begin(), clusters.end(), cluster) != clusters.end()) return;
     std::vector<std::string_view> names(clusters.begin(), clusters.end());
     const std::string near = did_you_mean(cluster, names);
-    throw Failure(exit_nothing_changed, fmt::format("there is no cluster {} in {}", cluster, state.path()), {},
+    require_own_state();
+    throw Failure(exit_nothing_changed, fmt::format("there is no cluster {} in {}", cluster, printable(state.path())), {},
                   near.empty() ? fmt::format("`{}` lists the clusters", suggest("status"))
                                : fmt::format("did you mean --cluster {}?", near));
   }
+  require_own_state();
   if (clusters.empty()) {
-    throw Failure(exit_nothing_changed, fmt::format("there is no cluster in {}", state.path()),
+    throw Failure(exit_nothing_changed, fmt::format("there is no cluster in {}", printable(state.path())),
                   "no `gpuplan apply` has changed anything with this state directory",
-                  "give the state directory that was used with --state-dir DIR, or run `gpuplan apply SPEC` first");
+                  fmt::format("give the state directory that was used with --state-dir DIR, or run `{}` first", suggest("apply SPEC")));
   }
   if (clusters.size() > 1) {
     throw Failure(exit_nothing_changed, fmt::format("there are {} clusters: {}", clusters.size(), fmt::join(clusters, ", ")),
                   {}, "say which one with --cluster NAME");
   }
   cluster = clusters.front();
+}
+
+void Session::require_own_state() const {
+  std::error_code ignored;
+  if (!options.users_own_state || options.host != "local" || !std::filesystem::exists(root_state_dir, ignored)) return;
+  throw Failure(exit_nothing_changed, fmt::format("there is no such cluster in {}", printable(state.path())),
+                fmt::format("that is this user's own state; what root made is recorded in {}", root_state_dir),
+                fmt::format("`sudo {}`, or name the directory with --state-dir DIR", options.command_line));
 }
 
 void Session::load_plugins() {
@@ -230,7 +240,10 @@ Plan take_plan(Session& session, PlanningResult result) {
   if (Interrupt::requested()) throw Interrupted();
   show_or_fail(session.console, result.diagnostics);
   session.console.show(warnings_of(result.checks));
-  if (!result.plan) throw Failure(exit_nothing_changed, "there is no plan", "planning ended without a reason", {});
+  if (!result.plan) {
+    throw Failure(exit_nothing_changed, "no plan was made, and no reason was given", {},
+                  "this is a defect of gpuplan: please report it with the spec and `" + session.suggest("record") + "`");
+  }
   return std::move(*result.plan);
 }
 
@@ -243,6 +256,16 @@ std::optional<Spec> last_spec(Journal& journal) {
     if (std::optional<Spec> spec = gpuplan::read_spec(std::move(file), ignored)) return spec;
   }
   return std::nullopt;
+}
+
+Failure no_kept_spec(Session& session) {
+  const std::vector<RunRecord> runs = session.journal ? session.journal->runs() : std::vector<RunRecord>{};
+  const bool undone = !runs.empty() && session.owned().empty() && !session.unfinished_run();
+  return Failure(exit_nothing_changed,
+                 undone ? fmt::format("cluster {} is not there: what was made for it was rolled back", session.cluster)
+                        : fmt::format("nothing has been made for cluster {}", session.cluster),
+                 {}, fmt::format("`{}` makes it; `{}` shows what was done so far", session.suggest("apply SPEC"),
+                                 session.suggest("history --cluster " + session.cluster)));
 }
 
 }  // namespace gpuplan::command

@@ -10,6 +10,7 @@
 #include "apply/run_lock.h"
 #include "command/console.h"
 #include "command/options.h"
+#include "command/failure.h"
 #include "command/state_dir.h"
 #include "host/guard/guarded_host.h"
 #include "host/open/open_host.h"
@@ -45,6 +46,8 @@ struct Session {
   Spec read_spec(const std::string& path);
   // --cluster, or the only one there is. Sets `cluster`.
   void choose_cluster();
+  // Refuses to say "there is none" where another user's state was looked at than the one in which root keeps its own.
+  void require_own_state() const;
   void load_plugins();
   // Also refuses --fault on a server that is not simulated.
   void open_host(const std::string& libvirt_uri);
@@ -81,6 +84,8 @@ std::string go_on_command(const Session& session);
 
 // The spec of the cluster's last run that kept one; nothing if none did or it can be read no more.
 std::optional<Spec> last_spec(Journal& journal);
+// What to say where last_spec() found none.
+Failure no_kept_spec(Session& session);
 
 // "2025-11-24 06:25:10 UTC".
 std::string format_time(std::int64_t seconds);

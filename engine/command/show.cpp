@@ -26,12 +26,13 @@ RunRecord find_run(Session& session) {
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), id);
   if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) {
     throw Failure(exit_bad_flags, fmt::format("\"{}\" is not the number of a run", printable(text)), {},
-                  "`gpuplan history` lists the runs");
+                  fmt::format("`{}` lists the runs", session.suggest("history --cluster " + session.cluster)));
   }
   const auto found = std::find_if(runs.begin(), runs.end(), [id](const RunRecord& run) { return run.id == id; });
   if (found != runs.end()) return *found;
   throw Failure(exit_nothing_changed, fmt::format("cluster {} has no run {}", session.cluster, id), {},
-                fmt::format("its runs are {} to {}; `gpuplan history` lists them", runs.front().id, runs.back().id));
+                fmt::format("its runs are {} to {}; `{}` lists them", runs.front().id, runs.back().id,
+                            session.suggest("history --cluster " + session.cluster)));
 }
 
 Json to_document(const RunRecord& run, const std::vector<ChangeRecord>& changes, const std::vector<StageRecord>& stages) {

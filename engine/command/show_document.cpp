@@ -47,7 +47,7 @@ Spec spec_for(Session& session, const Wanted& wanted) {
   session.choose_cluster();
   session.read_journal();
   std::optional<Spec> spec = session.journal ? last_spec(*session.journal) : std::nullopt;
-  if (!spec) throw Failure(exit_nothing_changed, fmt::format("no run of cluster {} has kept a spec", session.cluster), {}, "name the spec as the last word");
+  if (!spec) throw no_kept_spec(session);
   return std::move(*spec);
 }
 

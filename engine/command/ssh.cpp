@@ -23,7 +23,7 @@ int run_ssh(Session& session) {
     throw Failure(
         exit_nothing_changed, fmt::format("{} has no shell to log in to", target.node),
         fmt::format("{} is simulated: its guests interpret single commands", session.host.host->description()),
-        fmt::format("write one behind --: `{} -- nvidia-smi -L`", session.suggest("ssh " + target.node)));
+        fmt::format("write one behind --: `{} -- nvidia-smi -L`", session.suggest(fmt::format("ssh {} --cluster {}", target.node, session.cluster))));
   }
   const CommandResult result = guests.run(target, {options.guest_command, {}, std::chrono::minutes(10)});
   session.console.out() << result.output << std::flush;

@@ -17,7 +17,9 @@ namespace fs = std::filesystem;
 [[noreturn]] void refuse(std::string_view what, const fs::path& path, const std::error_code& error) {
   throw Failure(exit_nothing_changed,
                 fmt::format("cannot {} {}: {}", what, printable(path.string()), words_for_errno(error.value())), {},
-                "give a directory of yours with --state-dir DIR, or set GPUPLAN_STATE_DIR");
+                error == std::errc::permission_denied
+                    ? "run gpuplan as the user who owns it; with another --state-dir gpuplan would not know what is made"
+                    : "give a directory of yours with --state-dir DIR, or set GPUPLAN_STATE_DIR");
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ struct ClusterStatus {
 // `words` as a command for the server of `run`: status itself needs no --host.
 std::string suggest(const Session& session, std::string words, const RunRecord& run) {
   const bool simulated = run.host_description.rfind("sim:", 0) == 0;
-  if (simulated && session.options.host == "local") words += " --host " + shell_quoted(printable(run.host_description));
+  if (simulated && session.options.host == "local") words += " --host " + shell_quoted(run.host_description);
   return session.suggest(words);
 }
 
@@ -106,7 +106,8 @@ int run_status(Session& session) {
     if (!text.empty()) text += '\n';
     text += to_text(status);
   }
-  if (clusters.empty()) text = fmt::format("There is no cluster in {}.\n", session.state.path());
+  if (clusters.empty()) session.require_own_state();
+  if (clusters.empty()) text = fmt::format("There is no cluster in {}.\n", printable(session.state.path()));
   if (session.console.json()) {
     session.console.document(
         {{"format_version", plan_format_version}, {"state_dir", session.state.path()}, {"clusters", std::move(items)}});

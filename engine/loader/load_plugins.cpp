@@ -173,7 +173,8 @@ std::vector<std::string> modules_in(const std::string& directory) {
   std::vector<std::string> paths;
   std::error_code error;
   std::filesystem::directory_iterator entries(directory, error);
-  if (error) throw LoadFailure{"place", words_for_errno(error.value()), "check the path and its permissions"};
+  if (error) throw LoadFailure{"place", words_for_errno(error.value()),
+                               "install program and step kinds together with `cmake --install`, or check --plugin-path"};
   for (const auto& entry : entries) {
     if (entry.path().extension() == ".so") paths.push_back(entry.path().string());
   }
@@ -183,7 +184,7 @@ std::vector<std::string> modules_in(const std::string& directory) {
 
 void report(Diagnostics& diagnostics, std::string_view what, const std::string& path, const LoadFailure& failure) {
   Diagnostic diagnostic;
-  diagnostic.summary = fmt::format("{} {} was not loaded (stage: {})", what, path, failure.stage);
+  diagnostic.summary = fmt::format("{} {} was not loaded (stage: {})", what, printable(path), failure.stage);
   diagnostic.why = failure.reason;
   diagnostic.remedy = failure.remedy;
   diagnostics.add(std::move(diagnostic));

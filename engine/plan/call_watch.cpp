@@ -85,8 +85,8 @@ void CallWatch::tell_of(Scope& scope, TimePoint time, bool interrupted) {
   Diagnostic note;
   note.severity = Severity::note;
   note.summary = fmt::format("{} has not returned for {}", scope.call_, format_whole_duration(seconds));
-  note.why = fmt::format("it is code of {}, which gpuplan cannot stop",
-                         scope.module_.empty() ? std::string("a module") : scope.module_);
+  note.why = fmt::format("the step waits inside its plugin{}, which gpuplan cannot stop from here",
+                         scope.module_.empty() ? "" : " " + scope.module_);
   note.remedy = fmt::format("wait, or end gpuplan at once by pressing Ctrl-C {}; `gpuplan status` then tells what is "
                             "left to be done", interrupted ? "once more" : "twice");
   note.address = scope.address_;

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "host/host_error.h"
 #include "host/interrupt.h"
 
 namespace gpuplan {
@@ -24,6 +23,13 @@ std::string remedy_for(HostError::Kind kind) {
 }
 
 }  // namespace
+
+Diagnostic diagnostic_of(const HostError& error, const Address& address) {
+  // Many sentences say what to do next themselves.
+  const bool says_more = std::string_view(error.what()).find("; ") != std::string_view::npos;
+  return {Severity::error, error.what(), error.output_tail(), says_more ? "" : remedy_for(error.kind()),
+          address.to_string(), std::nullopt};
+}
 
 std::string module_words(const StepKinds::Entry& plugin) {
   return plugin.source.path.empty() ? "it" : "its module " + plugin.source.path;
@@ -57,8 +63,7 @@ std::optional<Diagnostic> contained_call(const StepKinds::Entry& plugin, std::st
     plugin_call(plugin, entry_point, address, watch, call);
     return std::nullopt;
   } catch (const HostError& error) {
-    return Diagnostic{Severity::error, error.what(), error.output_tail(), remedy_for(error.kind()), address.to_string(),
-                      std::nullopt};
+    return diagnostic_of(error, address);
   } catch (const PluginDefect& defect) {
     return Diagnostic{Severity::error, defect.what(), defect.why(), defect.remedy(), address.to_string(), std::nullopt};
   }

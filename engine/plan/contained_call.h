@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "host/host_error.h"
 #include "plan/call_watch.h"
 #include "plan/step_kinds.h"
 #include "plugin/address.h"
@@ -27,6 +28,9 @@ class PluginDefect : public std::runtime_error {
   std::string why_;
   std::string remedy_;
 };
+
+// For the user: what happened, the last lines that a program said, and what to do unless the sentence says so itself.
+Diagnostic diagnostic_of(const HostError& error, const Address& address);
 
 // "its module /usr/lib/gpuplan/plugins/motd.so", and who can mend it.
 std::string module_words(const StepKinds::Entry& plugin);

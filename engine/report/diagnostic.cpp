@@ -82,6 +82,19 @@ std::string without_controls(std::string_view text, const Replace& replace) {
   return out;
 }
 
+// Such as the last lines that a program said.
+std::string indented_lines(std::string_view text) {
+  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  std::string out;
+  for (std::size_t end = 0; end != std::string_view::npos; text.remove_prefix(std::min(end + 1, text.size()))) {
+    end = text.find('\n');
+    if (!out.empty()) out += "\n       ";
+    out += printable(text.substr(0, end));
+    if (end == std::string_view::npos) break;
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string SourceLocation::to_string() const {
@@ -129,7 +142,7 @@ std::string render(const Diagnostic& diagnostic, bool color) {
       out += caret_line(line, diagnostic.where->column, diagnostic.where->length) + '\n';
     }
   }
-  if (!diagnostic.why.empty()) out += "  why: " + printable(diagnostic.why) + '\n';
+  if (!diagnostic.why.empty()) out += "  why: " + indented_lines(diagnostic.why) + '\n';
   if (!diagnostic.remedy.empty()) out += "  next: " + printable(diagnostic.remedy) + '\n';
   return out;
 }

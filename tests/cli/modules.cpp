@@ -182,7 +182,7 @@ TEST_CASE("a plan that hangs in a module is ended by Ctrl-C twice, and has chang
   const cli::Result result = interrupt_twice(work, {"plan", work.spec("observe: hangs")});
   CHECK(result.exit_code == 130);
   CHECK_THAT(result.err, contains("observe() of `misbehaving` has not returned for"));
-  CHECK_THAT(result.err, contains("it is code of " + modules + "/misbehaving/misbehaving.so"));
+  CHECK_THAT(result.err, contains("the step waits inside its plugin " + modules + "/misbehaving/misbehaving.so"));
   CHECK_THAT(work.run({"status"}).out, contains("There is no cluster"));
 }
 
@@ -193,7 +193,7 @@ TEST_CASE("a run that hangs in a module is ended by Ctrl-C twice, and rollback u
   CHECK(result.exit_code == 130);
   CHECK_THAT(result.err, contains("note: misbehaving/file: apply() of `misbehaving` has not returned for"));
   CHECK_THAT(result.err, contains("pressing Ctrl-C once more"));
-  CHECK_THAT(result.err, contains("it is code of " + modules + "/misbehaving/misbehaving.so"));
+  CHECK_THAT(result.err, contains("the step waits inside its plugin " + modules + "/misbehaving/misbehaving.so"));
   const cli::Result undone = work.run({"rollback", "--yes"});
   CHECK(undone.exit_code == 0);
   CHECK_THAT(undone.out, contains("1 of 1 resources are as they were before run 2."));

@@ -116,7 +116,7 @@ TEST_CASE("journal file: another format, another cluster, another program") {
   SECTION("another cluster's") {
     make_journal(path, "blue");
     const std::string expected =
-        "the journal " + path + " belongs to cluster blue, not to gpu; use --cluster blue or another --state-dir";
+        "the journal " + path + " belongs to cluster blue, not to gpu: its directory was renamed or copied; call the directory blue again";
     CHECK(error_of([&] { Journal::open(path, "gpu"); }) == expected);
     CHECK(error_of([&] { Journal::open_read_only(path, "gpu"); }) == expected);
   }

@@ -50,7 +50,7 @@ TEST_CASE("a call that does not return is told of once, with its module and the 
   const Diagnostic& note = world.told.front();
   CHECK(note.severity == Severity::note);
   CHECK(note.summary == "observe() of `toy` has not returned for 30 s");
-  CHECK(note.why == "it is code of /plugins/toy.so, which gpuplan cannot stop");
+  CHECK(note.why == "the step waits inside its plugin /plugins/toy.so, which gpuplan cannot stop from here");
   CHECK(note.remedy ==
         "wait, or end gpuplan at once by pressing Ctrl-C twice; `gpuplan status` then tells what is left to be done");
   CHECK(note.address == "toy/a");
