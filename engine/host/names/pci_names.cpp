@@ -17,7 +17,8 @@ namespace {
 // frames in between are all libpci's.
 thread_local std::jmp_buf* back_to_load = nullptr;
 
-[[noreturn]] void leave_libpci(char* /*format*/, ...) {
+// [[noreturn]] would not be part of its type, as clang compares it.
+__attribute__((noreturn)) void leave_libpci(char* /*format*/, ...) {
   if (back_to_load != nullptr) std::longjmp(*back_to_load, 1);
   std::abort();  // only memory can run out after load()
 }

@@ -151,7 +151,9 @@ void SimHypervisor::upload_volume(const std::string& pool_name, const std::strin
 }
 
 void SimHypervisor::fetch_image(const std::string& pool_name, const std::string& name, const ImageSource& wanted) {
-  const auto& [url, path, sha256, limit, progress] = wanted;
+  const std::string& url = wanted.url;
+  const std::string& path = wanted.path;
+  const std::string& sha256 = wanted.sha256;
   simulation_.change([&](Model& model, std::int64_t) {
     Pool& pool = require_pool(model, "bring an image into", pool_name);
     if (find_volume(pool, name) != nullptr) return;
