@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <limits>
 #include <map>
 
 #include "host/xml/domain_xml.h"
@@ -26,15 +27,17 @@ std::int64_t memory_mib(pugi::xml_node node) {
   const std::int64_t count = node.text().as_llong();
   const std::int64_t unit = unit_bytes(node.attribute("unit").value());
   if (count <= 0 || unit <= 0) return 0;
-  return unit >= mib ? count * (unit / mib) : count / (mib / unit);
+  if (unit < mib) return count / (mib / unit);
+  return count <= std::numeric_limits<std::int64_t>::max() / unit ? count * (unit / mib) : 0;  // no machine has that
 }
 
 std::string read_hugepages(pugi::xml_node domain) {
   const pugi::xml_node hugepages = domain.child("memoryBacking").child("hugepages");
   if (!hugepages) return "none";
   const pugi::xml_node page = hugepages.child("page");
-  const std::int64_t bytes = page.attribute("size").as_llong() * unit_bytes(page.attribute("unit").value());
-  return bytes == 1LL << 30 ? "1G" : "2M";
+  const std::int64_t unit = unit_bytes(page.attribute("unit").value());
+  constexpr std::int64_t gib = 1LL << 30;
+  return unit > 0 && gib % unit == 0 && page.attribute("size").as_llong() == gib / unit ? "1G" : "2M";
 }
 
 std::optional<unsigned> number(const char* text, unsigned most) {

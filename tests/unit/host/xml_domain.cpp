@@ -274,3 +274,18 @@ TEST_CASE("names are escaped") {
   REQUIRE(read);
   CHECK(read->disks.at(0).path == "/srv/a&b<c>\"d'.qcow2");
 }
+
+TEST_CASE("domain documents with sizes that no machine has are read without harm") {
+  const auto sizes = [](const std::string& memory, const std::string& page) {
+    return parse_domain("<domain type='kvm'><name>d</name>" + memory + "<memoryBacking><hugepages>" + page +
+                        "</hugepages></memoryBacking></domain>");
+  };
+  const auto vast = sizes("<memory unit='TiB'>9223372036854775807</memory>", "<page size='9223372036854775807' unit='T'/>");
+  REQUIRE(vast);
+  CHECK(vast->memory_mib == 0);
+  CHECK(vast->hugepages == "2M");
+  const auto usual = sizes("<memory unit='GiB'>4</memory>", "<page size='1048576' unit='KiB'/>");
+  REQUIRE(usual);
+  CHECK(usual->memory_mib == 4096);
+  CHECK(usual->hugepages == "1G");
+}
