@@ -18,32 +18,32 @@ namespace {
 // Reads on a connection of their own, so that they never wait for a writer.
 class SqliteJournal : public Journal {
  public:
-  // `writing` is null for a journal that is only read.
+  // `writing` is null for a journal that is only read; `losses` is for one that is damaged.
   SqliteJournal(const std::string& path, std::unique_ptr<Database> reading, std::unique_ptr<Database> writing,
-                WriteHook hook)
-      : undo_files_(path + "-undo"), reading_(std::move(reading)), writing_(std::move(writing)) {
+                WriteHook hook, Losses* losses = nullptr)
+      : undo_files_(path + "-undo"), writing_(std::move(writing)), reading_(std::move(reading)), losses_(losses) {
     if (writing_) writer_ = std::make_unique<JournalWriter>(*writing_, std::move(hook));
   }
 
   std::vector<RunRecord> runs() override {
     const std::lock_guard lock(read_mutex_);
-    return read_runs(*reading_);
+    return read_runs(*reading_, losses_);
   }
   std::optional<RunRecord> run(std::int64_t id) override {
     const std::lock_guard lock(read_mutex_);
-    return read_run(*reading_, id);
+    return read_run(*reading_, id, losses_);
   }
   std::vector<ChangeRecord> changes(std::int64_t run) override {
     const std::lock_guard lock(read_mutex_);
-    return read_changes(*reading_, run, undo_files_);
+    return read_changes(*reading_, run, undo_files_, losses_);
   }
   std::vector<StageRecord> stages(std::int64_t run) override {
     const std::lock_guard lock(read_mutex_);
-    return read_stages(*reading_, run);
+    return read_stages(*reading_, run, losses_);
   }
   std::vector<OwnedResource> owned() override {
     const std::lock_guard lock(read_mutex_);
-    return read_owned(*reading_, undo_files_);
+    return read_owned(*reading_, undo_files_, losses_);
   }
 
   std::int64_t begin_run(const RunRecord& run, const Plan& plan) override {
@@ -156,14 +156,25 @@ class SqliteJournal : public Journal {
   std::mutex secret_mutex_;
   std::set<std::pair<std::int64_t, std::size_t>> secret_;  // run and change: those with sensitive attributes
   std::mutex read_mutex_;
-  std::unique_ptr<Database> reading_;
+  // Closed last: only a connection that may write moves the write-ahead log into the database, which is checked
+  // against damage, and takes the log away.
   std::unique_ptr<Database> writing_;  // used by whichever caller leads, see JournalWriter
+  std::unique_ptr<Database> reading_;
   std::unique_ptr<JournalWriter> writer_;
+  Losses* const losses_;
 };
 
 bool has_write_ahead_log(const std::string& path) {
   struct stat status {};
   return stat((path + "-wal").c_str(), &status) == 0 && status.st_size > 0;
+}
+
+// SQLite takes a file that is too short for its header for an empty database, and would lay out a journal in it.
+void require_whole_header(const std::string& path, const std::string& name) {
+  constexpr off_t smallest_page = 512;
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0 || status.st_size == 0 || status.st_size >= smallest_page) return;
+  throw JournalError(fmt::format("the journal {} is damaged (cut to {} bytes); {}", name, status.st_size, damage_remedy), true);
 }
 
 // Reading a write-ahead log needs a shared-memory file beside it. Where that cannot be made and
@@ -188,14 +199,17 @@ std::unique_ptr<Journal> Journal::open(const std::string& path, const std::strin
     make_journal_file(real_path);
     journal_file_is_trusted(real_path);
   }
+  require_whole_header(real_path, path);
   chmod(real_path.c_str(), 0600);  // undo data is nobody else's business; its companions inherit this
   auto writing = std::make_unique<Database>(real_path, path, DatabaseMode::write);
   // Nothing is written into a file before it is known to be a journal or to be blank.
   const bool blank = is_blank(*writing);
   if (!blank) require_sound(*writing, cluster);
   make_durable(*writing);
-  if (blank) lay_out(*writing, cluster);
-  require_sound(*writing, cluster);
+  if (blank) {
+    lay_out(*writing, cluster);
+    require_sound(*writing, cluster);  // another process may have been quicker
+  }
   auto reading = std::make_unique<Database>(real_path, path, DatabaseMode::read);
   return std::make_unique<SqliteJournal>(real_path, std::move(reading), std::move(writing), std::move(hook));
 }
@@ -203,10 +217,17 @@ std::unique_ptr<Journal> Journal::open(const std::string& path, const std::strin
 std::unique_ptr<Journal> Journal::open_read_only(const std::string& path, const std::string& cluster) {
   const std::string real_path = resolved_journal_path(path);
   if (!journal_file_is_trusted(real_path)) return nullptr;
+  require_whole_header(real_path, path);
   auto reading = open_for_reading(real_path, path);
   if (is_blank(*reading)) return nullptr;
   require_sound(*reading, cluster);
   return std::make_unique<SqliteJournal>(real_path, std::move(reading), nullptr, WriteHook{});
+}
+
+std::unique_ptr<Journal> Journal::open_damaged(const std::string& path, std::vector<std::string>& losses) {
+  const std::string real_path = resolved_journal_path(path);
+  journal_file_is_trusted(real_path);
+  return std::make_unique<SqliteJournal>(real_path, open_for_reading(real_path, path), nullptr, WriteHook{}, &losses);
 }
 
 }  // namespace gpuplan

@@ -19,7 +19,13 @@ namespace gpuplan {
 // reason in words and what to do.
 class JournalError : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit JournalError(const std::string& sentence, bool is_damage = false)
+      : std::runtime_error(sentence), is_damage_(is_damage) {}
+  // True if the file is a journal, or was one, whose content has changed since it was written.
+  bool is_damage() const { return is_damage_; }
+
+ private:
+  bool is_damage_;
 };
 
 enum class RunStatus { running, succeeded, failed, interrupted, rolled_back, reboot_required };
@@ -80,6 +86,11 @@ class Journal {
   static std::unique_ptr<Journal> open(const std::string& path, const std::string& cluster, WriteHook hook = {});
   // Opens an existing journal for reading only; a null pointer if there is none. Writing functions throw.
   static std::unique_ptr<Journal> open_read_only(const std::string& path, const std::string& cluster);
+  // Opens a damaged journal, to read what is left of it: runs(), run(), changes(), stages() and owned() leave out what
+  // cannot be read and add a sentence about it to `losses`, which must outlive the result. What they return may be
+  // wrong and incomplete: it is to look at. Writing functions throw. Refuses the same files as open() for what they
+  // are, and throws JournalError where nothing at all can be read.
+  static std::unique_ptr<Journal> open_damaged(const std::string& path, std::vector<std::string>& losses);
 
   virtual ~Journal() = default;
 

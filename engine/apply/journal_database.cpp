@@ -2,8 +2,36 @@
 
 #include <fmt/format.h>
 
+#include "digest/digest.h"
+
 namespace gpuplan {
 namespace {
+
+// Strangers to SQLite cannot tell its values apart by their text alone: each with its type and its length.
+void add_value(std::string& text, sqlite3_value* value) {
+  if (sqlite3_value_type(value) == SQLITE_NULL) {
+    text += "-;";
+    return;
+  }
+  const bool is_integer = sqlite3_value_type(value) == SQLITE_INTEGER;
+  const auto* bytes = static_cast<const char*>(sqlite3_value_blob(value));  // an integer becomes its digits
+  const int size = sqlite3_value_bytes(value);
+  text += fmt::format("{}{}:", is_integer ? 'i' : 't', size);
+  if (bytes != nullptr) text.append(bytes, static_cast<std::size_t>(size));
+}
+
+// row_seal(COLUMN, …): what a row's column `seal` must hold.
+void row_seal(sqlite3_context* context, int count, sqlite3_value** values) {
+  constexpr std::size_t digits = 16;
+  try {
+    std::string text;
+    for (int i = 0; i < count; ++i) add_value(text, values[i]);
+    const std::string seal = sha256_hex(text).substr(0, digits);
+    sqlite3_result_text(context, seal.data(), static_cast<int>(seal.size()), reinterpret_cast<sqlite3_destructor_type>(-1));
+  } catch (const std::exception&) {
+    sqlite3_result_error_nomem(context);
+  }
+}
 
 constexpr int busy_limit_ms = 10'000;
 
@@ -29,8 +57,7 @@ Words words_for(int code) {
       return {"it cannot be opened", "check the permissions of it and its directory, or run gpuplan as its owner"};
     case SQLITE_CORRUPT:
       return {"it is damaged",
-              "restore it from a backup, or move it away with its -wal and -shm files (gpuplan then no longer knows "
-              "what it made)"};
+              damage_remedy};
     case SQLITE_NOTADB:
       return {"it is not a journal of gpuplan", "move the file away or use another --state-dir"};
     case SQLITE_NOMEM:
@@ -127,6 +154,9 @@ Database::Database(const std::string& path, std::string name, DatabaseMode mode)
   // A damaged or prepared file must not make SQLite do more than read and write rows.
   sqlite3_db_config(opened, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(opened, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  constexpr int pure = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
+  const int made = sqlite3_create_function_v2(opened, "row_seal", -1, pure, nullptr, &row_seal, nullptr, nullptr, nullptr);
+  if (made != SQLITE_OK) fail(made);
 }
 
 void Database::execute(const char* sql) {

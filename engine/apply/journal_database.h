@@ -15,10 +15,16 @@
 
 namespace gpuplan {
 
+// What to do about a damaged journal.
+inline constexpr const char* damage_remedy =
+    "`gpuplan show RUN --json` prints what can still be read; restore it from a backup, or move it away with its -wal "
+    "and -shm files (gpuplan then no longer knows what it made)";
+
 // What a database operation failed with; what() is a whole sentence.
 class DatabaseError : public JournalError {
  public:
-  DatabaseError(int code, const std::string& sentence) : JournalError(sentence), code_(code) {}
+  DatabaseError(int code, const std::string& sentence)
+      : JournalError(sentence, (code & 0xFF) == SQLITE_CORRUPT || (code & 0xFF) == SQLITE_NOTADB), code_(code) {}
   int code() const { return code_; }  // SQLite's extended result code
 
  private:

@@ -10,13 +10,17 @@
 namespace gpuplan {
 
 // ------------------------------------------------------------------------------------ reading
-// Throw JournalError for rows that cannot be read and for texts that are none of ours.
+// Throw JournalError for rows that cannot be read and for texts that are none of ours. With `losses`, such rows are
+// left out, with a sentence there for each, and undo data is not read.
 
-std::vector<RunRecord> read_runs(Database& database);
-std::optional<RunRecord> read_run(Database& database, std::int64_t id);
-std::vector<ChangeRecord> read_changes(Database& database, std::int64_t run, const UndoFiles& undo_files);
-std::vector<StageRecord> read_stages(Database& database, std::int64_t run);
-std::vector<OwnedResource> read_owned(Database& database, const UndoFiles& undo_files);
+using Losses = std::vector<std::string>;
+
+std::vector<RunRecord> read_runs(Database& database, Losses* losses);
+std::optional<RunRecord> read_run(Database& database, std::int64_t id, Losses* losses);
+std::vector<ChangeRecord> read_changes(Database& database, std::int64_t run, const UndoFiles& undo_files,
+                                       Losses* losses);
+std::vector<StageRecord> read_stages(Database& database, std::int64_t run, Losses* losses);
+std::vector<OwnedResource> read_owned(Database& database, const UndoFiles& undo_files, Losses* losses);
 // The undo files that a row leads to.
 std::set<std::string> read_undo_references(Database& database);
 

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <ctime>
+
+#include "report/diagnostic.h"
 
 namespace gpuplan {
 namespace {
@@ -10,7 +13,8 @@ namespace {
 constexpr const char* tables = R"sql(
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
-  value TEXT NOT NULL
+  value TEXT NOT NULL,
+  seal TEXT NOT NULL GENERATED ALWAYS AS (row_seal(key, value)) STORED
 ) WITHOUT ROWID;
 CREATE TABLE runs (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -25,7 +29,10 @@ CREATE TABLE runs (
   started INTEGER NOT NULL,
   finished INTEGER NOT NULL,
   status TEXT NOT NULL,
-  commit_begun INTEGER NOT NULL
+  commit_begun INTEGER NOT NULL,
+  seal TEXT NOT NULL GENERATED ALWAYS AS (row_seal(
+    id, command, argv, spec_name, spec_sha256, spec_text, host_identity, host_description, pid, started, finished,
+    status, commit_begun)) STORED
 );
 CREATE TABLE changes (
   run INTEGER NOT NULL REFERENCES runs(id),
@@ -38,6 +45,8 @@ CREATE TABLE changes (
   error TEXT NOT NULL,
   captured TEXT,               -- JSON: undo data; NULL until captured
   owned_before TEXT,           -- JSON: the row of `owned` when the run began; NULL without one
+  seal TEXT NOT NULL GENERATED ALWAYS AS (row_seal(
+    run, position, address, action, resource, change, state, error, captured, owned_before)) STORED,
   PRIMARY KEY (run, position)
 );
 CREATE TABLE stages (
@@ -50,6 +59,8 @@ CREATE TABLE stages (
   status TEXT NOT NULL,
   begun INTEGER NOT NULL,
   ended INTEGER NOT NULL,
+  seal TEXT NOT NULL GENERATED ALWAYS AS (row_seal(
+    run, position, change, stage, commit_phase, after, status, begun, ended)) STORED,
   PRIMARY KEY (run, position)
 );
 CREATE TABLE owned (
@@ -57,20 +68,47 @@ CREATE TABLE owned (
   resource TEXT NOT NULL,      -- JSON: as last declared
   origin TEXT NOT NULL,        -- JSON: undo data of its creation
   first_run INTEGER NOT NULL,
-  complete INTEGER NOT NULL
+  complete INTEGER NOT NULL,
+  seal TEXT NOT NULL GENERATED ALWAYS AS (row_seal(address, resource, origin, first_run, complete)) STORED
 );
 )sql";
 
+// Per table: how a row is called, and whether it is as it was written. SQLite computes a seal with each change of a
+// row; a byte that changes on the disk leaves the seal behind.
+constexpr std::array broken_seals = {
+    "SELECT 'the entry ' || key FROM meta WHERE seal IS NOT row_seal(key, value) LIMIT 1",
+    "SELECT 'run ' || id FROM runs WHERE seal IS NOT row_seal(id, command, argv, spec_name, spec_sha256, spec_text, "
+    "host_identity, host_description, pid, started, finished, status, commit_begun) LIMIT 1",
+    "SELECT 'change ' || position || ' of run ' || run FROM changes WHERE seal IS NOT row_seal(run, position, address, "
+    "action, resource, change, state, error, captured, owned_before) LIMIT 1",
+    "SELECT 'stage ' || position || ' of run ' || run FROM stages WHERE seal IS NOT row_seal(run, position, change, "
+    "stage, commit_phase, after, status, begun, ended) LIMIT 1",
+    "SELECT 'the record of ' || address FROM owned WHERE seal IS NOT row_seal(address, resource, origin, first_run, "
+    "complete) LIMIT 1"};
+
+[[noreturn]] void fail_damaged(const Database& database, const std::string& how) {
+  throw JournalError(fmt::format("the journal {} is damaged ({}); {}", database.name(), how, damage_remedy), true);
+}
+
+std::string layout_of(Database& database) {
+  return database.text("SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name)");
+}
+
+// SQLite's own structures, with its indexes, then what stands in the rows.
 void require_healthy(Database& database) {
-  std::string verdict = database.text("PRAGMA quick_check(1)");
-  if (verdict == "ok") return;
-  // "*** in database main ***", then on a line of its own what is wrong.
-  verdict.erase(0, verdict.find('\n') == std::string::npos ? 0 : verdict.find('\n') + 1);
-  throw JournalError(
-      fmt::format("the journal {} is damaged (SQLite: {}); restore it from a backup, or move it away with its -wal "
-                  "and -shm files "
-                  "(gpuplan then no longer knows what it made)",
-                  database.name(), verdict));
+  Database blank(":memory:", "in memory", DatabaseMode::write);
+  blank.execute(tables);
+  if (layout_of(database) != layout_of(blank)) fail_damaged(database, "its tables are not those of a journal");
+  std::string verdict = database.text("PRAGMA integrity_check(1)");
+  if (verdict != "ok") {
+    // "*** in database main ***", then on a line of its own what is wrong.
+    verdict.erase(0, verdict.find('\n') == std::string::npos ? 0 : verdict.find('\n') + 1);
+    fail_damaged(database, "SQLite: " + printable(verdict));
+  }
+  for (const char* query : broken_seals) {
+    const std::string row = database.text(query);
+    if (!row.empty()) fail_damaged(database, printable(row) + " is not as it was written");
+  }
 }
 
 }  // namespace

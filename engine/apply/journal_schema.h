@@ -7,7 +7,7 @@
 
 namespace gpuplan {
 
-inline constexpr std::int64_t journal_format_version = 1;           // PRAGMA user_version
+inline constexpr std::int64_t journal_format_version = 2;           // PRAGMA user_version
 inline constexpr std::int64_t journal_application_id = 0x6770706c;  // PRAGMA application_id: "gppl"
 
 // True if the database holds nothing at all: one that was just made, or whose making was cut short.

@@ -24,7 +24,7 @@ int run_history(Session& session) {
   const bool locked = lock_holder(session.state.lock(session.cluster)).has_value();
   std::string out = fmt::format("{:>4}  {:<9} {:<12} {:<24} {:>9}  {}\n", "RUN", "COMMAND", "STATUS", "STARTED", "TOOK", "SPEC");
   for (const RunRecord& run : runs) {
-    const std::string took = run.finished == 0 ? "-" : format_whole_duration(run.finished - run.started);
+    const std::string took = run.finished < run.started ? "-" : format_whole_duration(run.finished - run.started);
     out += fmt::format("{:>4}  {:<9} {:<12} {:<24} {:>9}  {}\n", run.id, run.command, status_words(run, locked),
                        format_time(run.started), took, run.spec_name.empty() ? "-" : printable(run.spec_name));
   }

@@ -53,8 +53,8 @@ bool ended_well(RunStatus status) { return status == RunStatus::succeeded || sta
 std::string format_time(std::int64_t seconds) {
   const auto time = static_cast<std::time_t>(seconds);
   struct tm parts {};
-  gmtime_r(&time, &parts);
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+  if (gmtime_r(&time, &parts) == nullptr) return "at no known time";
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", std::int64_t{parts.tm_year} + 1900, parts.tm_mon + 1, parts.tm_mday,
                      parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iostream>
+#include <set>
 
 #include "command/exit_codes.h"
 #include "command/failure.h"
@@ -35,6 +36,13 @@ RunRecord find_run(Session& session) {
                             session.suggest("history --cluster " + session.cluster)));
 }
 
+// The address of a stage's change, which a damaged journal may lack.
+std::string address_of(const StageRecord& stage, const std::vector<ChangeRecord>& changes) {
+  const auto found = std::find_if(changes.begin(), changes.end(),
+                                  [&](const ChangeRecord& change) { return change.index == stage.stage.change; });
+  return found == changes.end() ? "(lost)" : found->change.address.to_string();
+}
+
 Json to_document(const RunRecord& run, const std::vector<ChangeRecord>& changes, const std::vector<StageRecord>& stages) {
   Json change_items = Json::array();
   for (const ChangeRecord& record : changes) {
@@ -45,7 +53,7 @@ Json to_document(const RunRecord& run, const std::vector<ChangeRecord>& changes,
   }
   Json stage_items = Json::array();
   for (const StageRecord& record : stages) {
-    stage_items.push_back({{"address", changes.at(record.stage.change).change.address.to_string()},
+    stage_items.push_back({{"address", address_of(record, changes)},
                            {"stage", to_string(record.stage.stage)},
                            {"commit_phase", record.stage.commit_phase},
                            {"after", record.stage.after},
@@ -78,13 +86,43 @@ std::string to_text(const std::vector<ChangeRecord>& changes, const std::vector<
   }
   out += "\nStages\n";
   for (const StageRecord& record : stages) {
-    const std::string took = record.begun == 0 || record.ended == 0
+    // A clock that was set back makes an end before its beginning.
+    const std::string took = record.begun <= 0 || record.ended < record.begun
                                  ? ""
                                  : format_whole_duration(record.ended - record.begun);
     out += fmt::format("{:>4}  {:<9} {:<12} {:<9} {}\n", record.index, to_string(record.stage.stage), to_string(record.status),
-                       took, changes.at(record.stage.change).change.address.to_string());
+                       took, address_of(record, changes));
   }
   return out;
+}
+
+// What is wrong with a journal that is shown all the same.
+struct Damage {
+  std::string reason;  // empty: nothing
+  std::vector<std::string> losses;
+};
+
+void read_journal_or_its_remains(Session& session, Damage& damage) {
+  try {
+    session.read_journal();
+  } catch (const JournalError& error) {
+    if (!error.is_damage()) throw;
+    damage.reason = error.what();
+    session.journal = Journal::open_damaged(session.state.journal(session.cluster), damage.losses);
+  }
+}
+
+void show_damage(Session& session, const Damage& damage) {
+  if (damage.reason.empty()) return;
+  std::vector<Diagnostic> problems;
+  const std::set<std::string> losses(damage.losses.begin(), damage.losses.end());  // some rows are read twice
+  for (const std::string& loss : losses) problems.push_back({Severity::warning, loss, {}, {}, {}, std::nullopt});
+  problems.push_back({Severity::error, damage.reason, "what is shown is what can still be read; it may be wrong", {}, {}, std::nullopt});
+  session.console.show(problems);
+}
+
+Json damage_to_json(const Damage& damage) {
+  return {{"reason", damage.reason}, {"losses", std::set<std::string>(damage.losses.begin(), damage.losses.end())}};
 }
 
 }  // namespace
@@ -92,20 +130,26 @@ std::string to_text(const std::vector<ChangeRecord>& changes, const std::vector<
 int run_show(Session& session) {
   if (!session.options.arguments.empty() && is_document(session.options.arguments.front())) return show_document(session);
   session.choose_cluster();
-  session.read_journal();
+  Damage damage;
+  read_journal_or_its_remains(session, damage);
+  if (!damage.reason.empty() && session.journal->runs().empty()) throw JournalError(damage.reason);
   const RunRecord run = find_run(session);
   const std::vector<ChangeRecord> changes = session.journal->changes(run.id);
   const std::vector<StageRecord> stages = session.journal->stages(run.id);
+  show_damage(session, damage);
+  const int code = damage.reason.empty() ? exit_done : exit_nothing_changed;
   if (session.console.json()) {
-    session.console.document(to_document(run, changes, stages));
-    return exit_done;
+    Json document = to_document(run, changes, stages);
+    if (!damage.reason.empty()) document["damage"] = damage_to_json(damage);
+    session.console.document(document);
+    return code;
   }
   const bool locked = lock_holder(session.state.lock(session.cluster)).has_value();
   session.console.out() << heading(run, locked);
   if (!changes.empty()) {
     session.console.out() << to_text(changes, stages, {session.console.color_out(), false});
   }
-  return exit_done;
+  return code;
 }
 
 }  // namespace gpuplan::command

@@ -1,0 +1,150 @@
+// Journals that were damaged, swapped or opened to others: every verb says so, none touches the server.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "json/json.h"
+#include "program.h"
+#include "support/catch.h"
+#include "support/model_essence.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// A cluster whose last run failed in the middle, so that each of the verbs would have something to do.
+class HalfMade {
+ public:
+  HalfMade() {
+    REQUIRE(place.run_sim({"apply", cli::h100_spec, "--yes", "--fault", "call:9:fail"}).exit_code == 3);
+    bytes = cli::read_file(journal());
+    server = cli::read_file(model());
+    REQUIRE(bytes.size() > 16384);
+  }
+
+  std::string journal() const { return place.state_dir() + "/clusters/gpu/journal.db"; }
+  std::string model() const {
+    for (const auto& entry : fs::directory_iterator(place.state_dir() + "/sim")) {
+      if (entry.path().extension() == ".yaml") return entry.path();
+    }
+    return {};
+  }
+  void put(const std::string& content) const {
+    for (const char* end : {"-wal", "-shm"}) fs::remove(journal() + end);
+    std::ofstream(journal(), std::ios::binary | std::ios::trunc) << content;
+  }
+  bool server_is_untouched() const { return cli::read_file(model()) == server; }
+
+  // Every verb refuses with exit code 1 and these words, and the server stays as it is.
+  void expect_refusal(const std::string& words) const {
+    const std::vector<std::vector<std::string>> verbs = {{"history"},
+                                                         {"plan", cli::h100_spec},
+                                                         {"apply", cli::h100_spec, "--yes"},
+                                                         {"rollback", "--yes"},
+                                                         {"destroy", "--yes"}};
+    for (const std::vector<std::string>& verb : verbs) {
+      const cli::Result result = place.run_sim(verb);
+      INFO(verb.front() << ": " << result.err);
+      CHECK(result.exit_code == 1);
+      CHECK_THAT(result.err, contains(words));
+      CHECK_THAT(result.err, contains(journal()));
+    }
+    CHECK(server_is_untouched());
+  }
+
+  cli::Place place;
+  std::string bytes;   // of the journal
+  std::string server;  // the model, as the failed run left it
+};
+
+}  // namespace
+
+TEST_CASE("a journal with a flipped bit is refused by every verb, and show prints what is left") {
+  const HalfMade cluster;
+  std::string flipped = cluster.bytes;
+  const std::size_t at = flipped.rfind("\"driver\":\"nvidia\"");
+  REQUIRE(at != std::string::npos);
+  flipped[at + 11] ^= 0x20;
+  cluster.put(flipped);
+  cluster.expect_refusal(" is not as it was written); `gpuplan show RUN --json` prints what can still be read");
+  const cli::Result shown = cluster.place.run_sim({"show", "1", "--json"});
+  CHECK(shown.exit_code == 1);
+  const gpuplan::Json document = gpuplan::parse_json(shown.out, "show");
+  CHECK(document["run"]["status"] == "failed");
+  CHECK(document["changes"].size() == 16);
+  CHECK_THAT(document["damage"]["reason"].get<std::string>(), contains("is damaged"));
+  CHECK_THAT(shown.err, contains("what is shown is what can still be read; it may be wrong"));
+}
+
+TEST_CASE("a journal that was cut short is refused by every verb") {
+  const HalfMade cluster;
+  cluster.put(cluster.bytes.substr(0, cluster.bytes.size() / 2));
+  cluster.expect_refusal("damage");
+  const cli::Result shown = cluster.place.run_sim({"show", "1", "--json"});
+  CHECK(shown.exit_code == 1);
+  CHECK_THAT(shown.err, contains("damage"));
+}
+
+TEST_CASE("a journal of a newer gpuplan is refused by every verb") {
+  const HalfMade cluster;
+  std::string newer = cluster.bytes;
+  newer[63] = 99;  // user_version: https://www.sqlite.org/fileformat2.html#the_database_header
+  cluster.put(newer);
+  cluster.expect_refusal("has format 99, and this gpuplan knows format");
+}
+
+TEST_CASE("a journal of another cluster is refused by every verb") {
+  const HalfMade cluster;
+  const std::string lab = cluster.place.write("lab.yaml", "cluster: lab\n" + cli::read_file(std::string(GPUPLAN_SOURCE_DIR) + "/specs/no-gpu.yaml"));
+  REQUIRE(cluster.place.run_sim({"apply", lab, "--yes", "--fault", "call:1:fail"}).exit_code == 3);
+  cluster.put(cli::read_file(cluster.place.state_dir() + "/clusters/lab/journal.db"));
+  const cli::Result result = cluster.place.run_sim({"rollback", "--yes", "--cluster", "gpu"});
+  CHECK(result.exit_code == 1);
+  CHECK_THAT(result.err, contains("belongs to cluster lab, not to gpu"));
+}
+
+TEST_CASE("a journal that others can write, or that is a symlink, is refused by every verb") {
+  const HalfMade cluster;
+  SECTION("writable by others") {
+    REQUIRE(chmod(cluster.journal().c_str(), 0602) == 0);
+    cluster.expect_refusal("can be written by other users (mode 0602)");
+  }
+  SECTION("a symlink") {
+    fs::rename(cluster.journal(), cluster.journal() + ".real");
+    fs::create_symlink(cluster.journal() + ".real", cluster.journal());
+    cluster.expect_refusal("is a symbolic link");
+  }
+}
+
+// Any byte: a run is refused, or what flipped is a byte that nobody reads, and rollback restores the server.
+TEST_CASE("no flipped bit of a journal leads a rollback astray") {
+  const HalfMade cluster;
+  const cli::Place fresh;
+  const std::string before = model_essence(fresh.host());
+  const std::string model = cluster.model();
+  int refused = 0, restored = 0;
+  const std::size_t stride = cluster.bytes.size() / 40 + 1;
+  for (std::size_t at = 7, turn = 0; at < cluster.bytes.size(); at += stride, ++turn) {
+    std::string flipped = cluster.bytes;
+    flipped[at] = static_cast<char>(flipped[at] ^ (1 << (turn % 8)));
+    cluster.put(flipped);
+    INFO("byte " << at << ", bit " << turn % 8);
+    const cli::Result result = cluster.place.run_sim({"rollback", "--yes"});
+    if (result.exit_code == 0) {
+      CHECK(model_essence(model) == before);
+      std::ofstream(model, std::ios::binary | std::ios::trunc) << cluster.server;
+      ++restored;
+      continue;
+    }
+    CHECK(result.exit_code == 1);
+    CHECK_THAT(result.err, contains(cluster.journal()));
+    CHECK(cluster.server_is_untouched());
+    const int shown = cluster.place.run_sim({"show", "1", "--json"}).exit_code;
+    CHECK(shown == 1);
+    ++refused;
+  }
+  CAPTURE(refused, restored);
+  CHECK(refused > 10);
+}
