@@ -145,6 +145,7 @@ void Session::resolve(Spec& spec) {
 
 void Session::read_journal() {
   journal.reset();
+  state.require_private(cluster);
   if (exists(state.journal(cluster))) journal = Journal::open_read_only(state.journal(cluster), cluster);
 }
 
@@ -157,6 +158,7 @@ void Session::warn_if_locked() {
 
 void Session::lock_cluster() {
   state.make(cluster);
+  state.require_private(cluster);
   std::optional<LockHolder> other;
   const LockHolder self{getpid(), machine_name(), options.command_line, std::time(nullptr)};
   lock = RunLock::take(state.lock(cluster), self, other);

@@ -1,12 +1,15 @@
 #include "command/state_dir.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 
 #include "command/exit_codes.h"
 #include "command/failure.h"
+#include "command/options.h"
 #include "host/host_error.h"
 
 namespace gpuplan::command {
@@ -20,6 +23,22 @@ namespace fs = std::filesystem;
                 error == std::errc::permission_denied
                     ? "run gpuplan as the user who owns it; with another --state-dir gpuplan would not know what is made"
                     : "give a directory of yours with --state-dir DIR, or set GPUPLAN_STATE_DIR");
+}
+
+void require_private_directory(const std::string& path) {
+  struct stat facts {};
+  if (stat(path.c_str(), &facts) != 0) return;
+  const auto refuse_it = [&](const std::string& what, const std::string& remedy) {
+    throw Failure(exit_nothing_changed, fmt::format("the state directory {} {}", printable(path), what),
+                  "whoever can change what is in it decides what gpuplan does", remedy);
+  };
+  if (facts.st_uid != geteuid() && facts.st_uid != 0) {
+    refuse_it(fmt::format("belongs to user id {}", facts.st_uid), "run gpuplan as that user, or give a directory of yours with --state-dir DIR");
+  }
+  if ((facts.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    refuse_it(fmt::format("can be written by others (mode {:04o})", facts.st_mode & 07777U),
+              fmt::format("look at who changed it, then `chmod 0700 {}`", shell_quoted(path)));
+  }
 }
 
 }  // namespace
@@ -47,6 +66,10 @@ std::vector<std::string> StateDir::clusters() const {
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+void StateDir::require_private(const std::string& cluster) const {
+  for (const std::string& path : {path_, path_ + "/clusters", cluster_directory(cluster)}) require_private_directory(path);
 }
 
 void StateDir::make(const std::string& cluster) const {
