@@ -1,4 +1,6 @@
 // argv → exit code.
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cstdio>
@@ -10,7 +12,22 @@
 #include "host/interrupt.h"
 #include "host/local/local_host.h"
 
+namespace {
+
+// Secrets pass through the memory of this process: none of it goes to a core file, nor, by way of ptrace(2), to another
+// process of the same user. A limit of 0 alone does not stop a core_pattern that is a pipe, see core(5).
+void keep_memory_private() {
+  const struct rlimit none {0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__  // the leak checker looks at its process from outside
+  prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  keep_memory_private();
   // First of all: such a child must not inherit what the program sets up for itself.
   if (argc > 1 && std::strcmp(argv[1], gpuplan::file_access_child_flag) == 0) return gpuplan::run_file_access_child();
   gpuplan::Interrupt::install_handlers();

@@ -25,7 +25,11 @@ void make_pipe() {
 
 void on_signal(int number) {
   int expected = 0;
-  if (!first_signal.compare_exchange_strong(expected, number)) _exit(128 + number);
+  if (!first_signal.compare_exchange_strong(expected, number)) {
+    // A terminal that closes hangs up more than once: the kernel does, and then the shell. Nobody asked twice.
+    if (number != SIGHUP) _exit(128 + number);
+    return;
+  }
   const char byte = 1;
   if (wake_pipe[1] >= 0 && write(wake_pipe[1], &byte, 1) < 0) return;
 }

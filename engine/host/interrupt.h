@@ -11,6 +11,7 @@ class Interrupt {
  public:
   // Installs handlers for SIGINT, SIGTERM and SIGHUP. The first such signal only sets the flag. The
   // second ends the process at once with 128 + its number; the journal is durable at every instant.
+  // A SIGHUP is never the second: a terminal that closes sends more than one.
   static void install_handlers();
   static bool requested() noexcept;
   // The number of the first signal; 0 if there was none.

@@ -87,6 +87,35 @@ TEST_CASE("a plan file that others could have written is refused") {
   CHECK_THAT(planned.place.run_sim({"status"}).out, contains("There is no cluster"));
 }
 
+TEST_CASE("a plan that was changed, is newer, or is another server's is refused, with what to do") {
+  const Planned planned;
+  const std::string text = cli::read_file(planned.plan);
+  std::string expected;
+  std::string host = "sim:" + planned.place.host();
+  SECTION("changed") {
+    planned.place.write("today.plan", replaced(text, "\"purpose\":\"apply\"", "\"purpose\":\"destroy\""));
+    expected = "was changed after it was made; make a new plan with `gpuplan plan SPEC --out FILE`";
+  }
+  SECTION("newer") {
+    planned.place.write("today.plan", replaced(text, "\"gpuplan_plan_file\":1", "\"gpuplan_plan_file\":2"));
+    expected = "has plan format 2, and this gpuplan reads 1; make a new plan";
+  }
+  SECTION("another server's") {
+    host = cli::busy_host;
+    expected = "was made for another server";
+  }
+  SECTION("a pipe") {
+    std::filesystem::remove(planned.plan);
+    REQUIRE(mkfifo(planned.plan.c_str(), 0600) == 0);
+    // Nobody reads a pipe to find out whether it is a plan: it is taken for a spec, which cannot be one either.
+    expected = "this is a device or pipe, not a file";
+  }
+  const cli::Result result = planned.place.run({"apply", planned.plan, "--yes", "--host", host});
+  CHECK(result.exit_code == 1);
+  CHECK_THAT(result.err, contains(expected));
+  CHECK_THAT(planned.place.run_sim({"status"}).out, contains("There is no cluster"));
+}
+
 TEST_CASE("a saved plan has its selection in it") {
   const Planned planned({"--target", "vm-define/gpu-control-plane"});
   CHECK(planned.place.run_sim({"apply", planned.plan, "--yes", "--target", "iommu-check/host"}).exit_code == 64);

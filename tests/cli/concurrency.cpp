@@ -1,0 +1,117 @@
+// Two runs at once, runs that die, and signals from outside: one of them works, the other says why not, nothing is lost.
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "program.h"
+#include "support/catch.h"
+#include "support/run_program.h"
+
+namespace {
+
+// An apply at work, on a server whose clock is slow enough for other commands to meet it.
+class Working {
+ public:
+  Working() {
+    std::string model = cli::read_file(std::string(GPUPLAN_SOURCE_DIR) + "/specs/hosts/h100-sxm8.yaml");
+    const std::size_t at = model.find("clock_speed: 60");
+    REQUIRE(at != std::string::npos);
+    model.replace(at, 15, "clock_speed: 6");
+    host = place.write("slow.yaml", model);
+    out = place.write("holder.out", "");
+    holder = start_program({"apply", cli::h100_spec, "--yes", "--host", "sim:" + host}, place.state_dir(), out, place.write("holder.err", ""));
+    REQUIRE(holder > 0);
+    // It works once a virtual machine is being made.
+    for (int i = 0; i < 1200 && cli::read_file(out).find("vm-define/gpu-control-plane: create") == std::string::npos; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    REQUIRE_THAT(cli::read_file(out), contains("vm-define/gpu-control-plane: create"));
+  }
+  ~Working() {
+    if (holder > 0) {
+      kill(holder, SIGKILL);
+      end_of_program(holder);
+    }
+  }
+
+  cli::Result run(std::vector<std::string> words) const {
+    words.insert(words.end(), {"--host", "sim:" + host});
+    return place.run(words);
+  }
+  int end_by(int signal) {
+    kill(holder, signal);
+    return end_of_program(std::exchange(holder, 0));
+  }
+  // Rollback restores the server, of which nobody else keeps a lock.
+  void expect_restored() const {
+    const cli::Result undone = run({"rollback", "--yes"});
+    INFO(undone.err);
+    CHECK(undone.exit_code == 0);
+    CHECK_THAT(undone.out, contains("resources are as they were before run 1."));
+  }
+
+  cli::Place place;
+  std::string host, out;
+  pid_t holder = 0;
+};
+
+}  // namespace
+
+TEST_CASE("while an apply works, no other run starts, and plan warns") {
+  Working working;
+  const std::string who = fmt::format("cluster gpu is locked by pid {} on ", working.holder);
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"apply", cli::h100_spec, "--yes"},
+                                                {"rollback", "--yes"},
+                                                {"destroy", "--yes"}}) {
+    const cli::Result result = working.run(words);
+    INFO(words.front());
+    CHECK(result.exit_code == 4);
+    CHECK_THAT(result.err, contains(who) && contains("wait until it has ended"));
+  }
+  const cli::Result planned = working.run({"plan", cli::h100_spec});
+  CHECK_THAT(planned.err, contains("a run is going on in cluster gpu"));
+  CHECK_THAT(working.run({"history"}).out, contains("running"));
+  // It was not disturbed.
+  CHECK(kill(working.holder, 0) == 0);
+  CHECK(working.end_by(SIGINT) == 130);
+  working.expect_restored();
+}
+
+TEST_CASE("a killed run holds nothing") {
+  Working working;
+  CHECK(working.end_by(SIGKILL) == 137);
+  CHECK_THAT(working.run({"history"}).out, contains("killed"));
+  working.expect_restored();
+}
+
+TEST_CASE("SIGTERM and SIGHUP end a run like Ctrl-C, each with its own exit code") {
+  const int signal = GENERATE(SIGTERM, SIGHUP);
+  Working working;
+  CHECK(working.end_by(signal) == 128 + signal);
+  CHECK_THAT(cli::read_file(working.out), contains("Run 1 was interrupted"));
+  CHECK_THAT(working.run({"history"}).out, contains("interrupted"));
+  working.expect_restored();
+}
+
+TEST_CASE("a terminal that hangs up again and again does not cut a run short") {
+  Working working;
+  for (int i = 0; i < 5; ++i) kill(working.holder, SIGHUP);
+  CHECK(end_of_program(std::exchange(working.holder, 0)) == 129);
+  CHECK_THAT(working.run({"history"}).out, contains("interrupted"));
+  working.expect_restored();
+}
+
+TEST_CASE("a second SIGTERM ends a run at once, and it can be undone") {
+  Working working;
+  kill(working.holder, SIGSTOP);  // so that both are pending when it goes on
+  kill(working.holder, SIGTERM);
+  kill(working.holder, SIGINT);
+  kill(working.holder, SIGCONT);
+  const int code = end_of_program(std::exchange(working.holder, 0));
+  CHECK((code == 130 || code == 143));
+  working.expect_restored();
+}

@@ -1,0 +1,98 @@
+// What must stay private: the state directory, secrets of the cluster, the memory of the program.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+
+#include "program.h"
+#include "support/catch.h"
+#include "support/run_program.h"
+
+namespace fs = std::filesystem;
+
+TEST_CASE("a state directory that others can write, or that is another user's, is refused") {
+  const cli::Place place;
+  REQUIRE(place.run_sim({"apply", "specs/no-gpu.yaml", "--yes"}).exit_code == 0);
+  const std::string where = GENERATE("", "/clusters", "/clusters/gpu");
+  const std::string path = place.state_dir() + where;
+  std::string expected;
+  bool foreign = false;
+  SECTION("writable by others") {
+    REQUIRE(chmod(path.c_str(), 0707) == 0);
+    expected = "can be written by others (mode 0707)";
+  }
+  SECTION("of another user") {
+    if (geteuid() != 0) return;
+    foreign = true;
+    REQUIRE(chown(path.c_str(), 65534, 65534) == 0);
+    expected = "belongs to user id 65534";
+  }
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"history"},
+                                                {"plan", "specs/no-gpu.yaml"},
+                                                {"apply", "specs/no-gpu.yaml", "--yes"},
+                                                {"destroy", "--yes"}}) {
+    const cli::Result result = place.run_sim(words);
+    INFO(words.front() << " with " << path);
+    CHECK(result.exit_code == 1);
+    CHECK_THAT(result.err, contains("the state directory " + path + ' ' + expected));
+    CHECK_THAT(result.err, contains(foreign ? "run gpuplan as that user" : "chmod 0700"));
+  }
+}
+
+// Tokens of kubeadm and private keys of gpuplan's own are in no output and in no file but the keys themselves.
+TEST_CASE("no secret is in what gpuplan prints, journals, logs or saves") {
+  const cli::Place place;
+  const std::string plan = place.write("today.plan", "");
+  std::string said;
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"plan", cli::h100_spec, "--out", plan},
+                                                {"apply", plan, "--yes", "--json"},
+                                                {"show", "1", "--json"},
+                                                {"history", "--json"},
+                                                {"status", "--json"}}) {
+    const cli::Result result = place.run_sim(words);
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    said += result.out + result.err;
+  }
+  said += cli::read_file(plan);
+  int files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(place.state_dir() + "/clusters")) {
+    const std::string path = entry.path();
+    const bool is_secret = path.find("/ssh/") != std::string::npos || path.find("/journal.db-undo/") != std::string::npos ||
+                           entry.path().filename() == "kubeconfig";
+    if (!entry.is_regular_file()) continue;
+    struct stat facts {};
+    REQUIRE(stat(path.c_str(), &facts) == 0);
+    CHECK((facts.st_mode & 077U) == 0);
+    if (!is_secret) said += cli::read_file(path);
+    ++files;
+  }
+  CHECK(files >= 2);
+  const std::regex token("(^|[^a-z0-9])[a-z0-9]{6}\\.[a-z0-9]{16}([^a-z0-9]|$)");
+  std::smatch found;
+  const bool has_token = std::regex_search(said, found, token);
+  INFO((has_token ? found.str() : ""));
+  CHECK_FALSE(has_token);
+  for (const char* words : {"PRIVATE KEY", "client-key-data"}) CHECK(said.find(words) == std::string::npos);
+}
+
+TEST_CASE("the program leaves no core file") {
+  const cli::Place place;
+  const std::string out = place.write("out", ""), err = place.write("err", "");
+  const pid_t program = start_program({"apply", cli::h100_spec, "--yes", "--host", cli::h100_host}, place.state_dir(), out, err);
+  REQUIRE(program > 0);
+  const std::regex none("^Max core file size +0 +0 .*");
+  std::string line;
+  for (int i = 0; i < 600 && !std::regex_match(line, none); ++i) {
+    usleep(20'000);
+    std::ifstream limits("/proc/" + std::to_string(program) + "/limits");
+    while (std::getline(limits, line) && line.rfind("Max core file size", 0) != 0) {
+    }
+  }
+  kill(program, SIGKILL);
+  end_of_program(program);
+  CHECK(std::regex_match(line, none));
+}
