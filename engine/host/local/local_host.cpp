@@ -9,8 +9,8 @@
 #include <sstream>
 
 #include "digest/digest.h"
-#include "host/interrupt.h"
 #include "host/libvirt/libvirt_hypervisor.h"
+#include "host/local/local_clock.h"
 #include "host/local/local_files.h"
 #include "host/local/run_command.h"
 #include "host/ssh/ssh_guests.h"
@@ -24,15 +24,6 @@ std::string socket_directory() {
   const char* own = std::getenv("XDG_RUNTIME_DIR");
   return own != nullptr && *own == '/' ? own : "/tmp";
 }
-
-class SystemClock : public Clock {
- public:
-  std::int64_t now() override {
-    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
-    return std::chrono::duration_cast<std::chrono::seconds>(since_1970).count();
-  }
-  void sleep_for(std::chrono::milliseconds duration) override { Interrupt::sleep_for(duration); }
-};
 
 std::string trimmed(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
@@ -85,7 +76,7 @@ class LocalHost : public Host {
   LocalFiles files_;
   const std::unique_ptr<Hypervisor> hypervisor_;
   SshGuests guests_;
-  SystemClock clock_;
+  LocalClock clock_;
 };
 
 std::string LocalHost::read_or_empty(const std::string& path) {

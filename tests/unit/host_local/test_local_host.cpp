@@ -3,6 +3,7 @@
 
 #include "digest/digest.h"
 #include "host/interrupt.h"
+#include "host/local/local_clock.h"
 #include "host/local/local_host.h"
 #include "support/catch.h"
 #include "support/host_error_of.h"
@@ -87,6 +88,18 @@ TEST_CASE("the clock of a real host is the system's, and an interrupt ends a sle
   host->clock().sleep_for(std::chrono::minutes(5));
   Interrupt::request(0);
   REQUIRE(std::chrono::steady_clock::now() - begin < std::chrono::minutes(1));
+}
+
+TEST_CASE("a clock that is set back or forward while gpuplan runs moves no limit") {
+  std::int64_t system = 1'800'000'000, passed = 50;
+  LocalClock clock([&] { return system; }, [&] { return passed; });
+  CHECK(clock.now() == 1'800'000'000);
+  passed += 10;
+  system -= 86'400;
+  CHECK(clock.now() == 1'800'000'010);
+  passed += 10;
+  system += 10 * 86'400;
+  CHECK(clock.now() == 1'800'000'020);
 }
 
 TEST_CASE("opening a host touches nothing") {
