@@ -162,14 +162,17 @@ class Undoing {
   void verify(const ExecutorOptions& options) {
     std::map<Address, const ChangeRecord*> oldest;  // plan_.changes holds the newest run first
     for (const ChangeRecord& record : plan_.changes) oldest[record.change.address] = &record;
-    std::vector<const ChangeRecord*> records;
-    for (const auto& entry : oldest) records.push_back(entry.second);
-    std::map<Address, Prior> priors;
+    std::map<Address, Prior> priors;  // complete before the threads read it
     for (const OwnedResource& owned : journal_.owned()) {
       priors.emplace(owned.resource.address, Prior{true, owned.resource.declared});
     }
+    std::vector<const ChangeRecord*> records;
+    for (const auto& [address, record] : oldest) {
+      records.push_back(record);
+      priors.try_emplace(address);
+    }
     for_each_in_parallel(records.size(), options.parallelism,
-                         [&](std::size_t i) { compare(*records[i], priors[records[i]->change.address]); });
+                         [&](std::size_t i) { compare(*records[i], priors.at(records[i]->change.address)); });
     std::sort(outcome_.differences.begin(), outcome_.differences.end(), [](const auto& a, const auto& b) {
       return std::tie(a.address, a.attribute) < std::tie(b.address, b.attribute);
     });
