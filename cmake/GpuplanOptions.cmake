@@ -27,6 +27,14 @@ if(GPUPLAN_SANITIZE)
   add_link_options(-fsanitize=${GPUPLAN_SANITIZE})
 endif()
 
+option(GPUPLAN_FUZZERS "Build the fuzz targets of tests/fuzz; needs clang with its libFuzzer" OFF)
+if(GPUPLAN_FUZZERS)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "GPUPLAN_FUZZERS needs clang++: configure with the preset `fuzz`")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 # Hardening, where no sanitizer replaces it.
 if(NOT GPUPLAN_SANITIZE)
   add_compile_options(-fstack-protector-strong)
