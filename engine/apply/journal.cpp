@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "apply/journal_file.h"
+#include "apply/journal_log.h"
 #include "apply/journal_rows.h"
 #include "apply/journal_schema.h"
 #include "apply/journal_writer.h"
@@ -169,12 +170,17 @@ bool has_write_ahead_log(const std::string& path) {
   return stat((path + "-wal").c_str(), &status) == 0 && status.st_size > 0;
 }
 
-// SQLite takes a file that is too short for its header for an empty database, and would lay out a journal in it.
-void require_whole_header(const std::string& path, const std::string& name) {
+// Damage that SQLite takes for something else: a file too short for its header for an empty database, in which a journal
+// would be laid out, and records behind a damaged one for none.
+void require_whole_files(const std::string& path, const std::string& name) {
   constexpr off_t smallest_page = 512;
+  const auto fail = [&](const std::string& how) {
+    throw JournalError(fmt::format("the journal {} is damaged ({}); {}", name, how, damage_remedy), true);
+  };
   struct stat status {};
-  if (stat(path.c_str(), &status) != 0 || status.st_size == 0 || status.st_size >= smallest_page) return;
-  throw JournalError(fmt::format("the journal {} is damaged (cut to {} bytes); {}", name, status.st_size, damage_remedy), true);
+  const bool is_cut = stat(path.c_str(), &status) == 0 && status.st_size > 0 && status.st_size < smallest_page;
+  if (is_cut) fail(fmt::format("cut to {} bytes", status.st_size));
+  if (is_log_damaged(path + "-wal")) fail("its write-ahead log is not as it was written");
 }
 
 // Reading a write-ahead log needs a shared-memory file beside it. Where that cannot be made and
@@ -199,7 +205,7 @@ std::unique_ptr<Journal> Journal::open(const std::string& path, const std::strin
     make_journal_file(real_path);
     journal_file_is_trusted(real_path);
   }
-  require_whole_header(real_path, path);
+  require_whole_files(real_path, path);
   chmod(real_path.c_str(), 0600);  // undo data is nobody else's business; its companions inherit this
   auto writing = std::make_unique<Database>(real_path, path, DatabaseMode::write);
   // Nothing is written into a file before it is known to be a journal or to be blank.
@@ -217,7 +223,7 @@ std::unique_ptr<Journal> Journal::open(const std::string& path, const std::strin
 std::unique_ptr<Journal> Journal::open_read_only(const std::string& path, const std::string& cluster) {
   const std::string real_path = resolved_journal_path(path);
   if (!journal_file_is_trusted(real_path)) return nullptr;
-  require_whole_header(real_path, path);
+  require_whole_files(real_path, path);
   auto reading = open_for_reading(real_path, path);
   if (is_blank(*reading)) return nullptr;
   require_sound(*reading, cluster);

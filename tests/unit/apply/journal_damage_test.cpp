@@ -68,7 +68,7 @@ TEST_CASE("journal damage: a bit that flips is seen, or is one that nobody reads
   const std::string whole = make_sample_journal(path);
   const std::string told = told_by(*Journal::open_read_only(path, "gpu"));
   std::size_t seen = 0, unread = 0;
-  constexpr std::size_t stride = 11;  // with it, over eight bits in turn, every region of every page
+  constexpr std::size_t stride = 37;  // with it, over eight bits in turn, every region of every page
   for (std::size_t at = 0, turn = 0; at < whole.size(); at += stride, ++turn) {
     std::string flipped = whole;
     flipped[at] = static_cast<char>(flipped[at] ^ (1 << (turn % 8)));
@@ -155,4 +155,62 @@ TEST_CASE("journal damage: rows that refer to nothing are damage") {
     expected = "stage 1 of run 1 cannot be read (number 0 is missing)";
   }
   CHECK_THAT(error_of([&] { Journal::open(path, "gpu")->stages(1); }), contains(expected));
+}
+
+// After a kill the records are in the write-ahead log.
+TEST_CASE("journal damage: a bit that flips in the log of a killed run is seen, or costs the last record alone") {
+  const TempDirectory directory;
+  const std::string live = directory.file("live.db"), path = directory.file("gpu.db");
+  const auto journal = Journal::open(live, "gpu");
+  journal->begin_run(sample_run(), sample_plan());
+  journal->change_begins(1, 0, Json{{"driver", "nvidia"}}, 0, false);
+  journal->change_done(1, 0, ResourceState::created, 0);
+  const std::string told_before = told_by(*journal);
+  journal->change_begins(1, 1, Json{{"driver", "nvidia"}}, 1, true);
+  const std::string told = told_by(*journal);
+  REQUIRE(told != told_before);
+  const std::string database = bytes_of(live), log = bytes_of(live + "-wal");
+  REQUIRE(log.size() > 20 * 4096);
+  std::size_t seen = 0, unread = 0, last_lost = 0;
+  const auto look = [&](const std::string& changed) {
+    put_bytes(path, database);
+    put_bytes(path + "-wal", changed);
+    try {
+      const auto copy = Journal::open_read_only(path, "gpu");
+      REQUIRE(copy);
+      const std::string now = told_by(*copy);
+      REQUIRE((now == told || now == told_before));
+      ++(now == told ? unread : last_lost);
+    } catch (const JournalError& error) {
+      REQUIRE_THAT(error.what(), contains(path) && contains("; "));
+      ++seen;
+    }
+    std::filesystem::remove(path + "-shm");
+  };
+  look(log);
+  REQUIRE(unread == 1);
+  for (std::size_t at = 0, turn = 0; at < log.size(); at += 509, ++turn) {
+    std::string flipped = log;
+    flipped[at] = static_cast<char>(flipped[at] ^ (1 << (turn % 8)));
+    INFO("byte " << at << ", bit " << turn % 8);
+    look(flipped);
+  }
+  CAPTURE(seen, unread, last_lost);
+  CHECK(seen > 100);
+  CHECK(last_lost > 0);
+}
+
+TEST_CASE("journal damage: a last record that was cut short by a power cut is no damage") {
+  const TempDirectory directory;
+  const std::string live = directory.file("live.db"), path = directory.file("gpu.db");
+  const auto journal = Journal::open(live, "gpu");
+  journal->begin_run(sample_run(), sample_plan());
+  const std::string told = told_by(*journal);
+  const std::size_t whole = bytes_of(live + "-wal").size();
+  journal->change_begins(1, 0, Json{{"driver", "nvidia"}}, 0, false);
+  const std::string log = bytes_of(live + "-wal");
+  REQUIRE(log.size() > whole);
+  put_bytes(path, bytes_of(live));
+  put_bytes(path + "-wal", log.substr(0, log.size() - 100));
+  CHECK(told_by(*Journal::open_read_only(path, "gpu")) == told);
 }
