@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "host/virsh.h"
 #include "subject.h"
 #include "support/host_error_of.h"
 
@@ -46,6 +47,15 @@ TEST_CASE("the console of this machine's domains is virsh's, over the connection
   REQUIRE(console);
   REQUIRE(*console == std::vector<std::string>{"virsh", "--connect", "test:///default", "console", "--domain", "contract-none"});
   REQUIRE_FALSE(open_subject("simulated")->host->hypervisor().console("contract-none"));
+}
+
+TEST_CASE("what is done by hand is a command of virsh over that connection, where there is one") {
+  const auto real = open_subject("this machine");
+  REQUIRE(with_virsh(real->host->hypervisor(), {"shutdown", "other-w-1"}) ==
+          " (`virsh --connect test:///default shutdown other-w-1`)");
+  REQUIRE(with_virsh(real->host->hypervisor(), {"shutdown", "it's; reboot"}) ==
+          " (`virsh --connect test:///default shutdown 'it'\\''s; reboot'`)");
+  REQUIRE(with_virsh(open_subject("simulated")->host->hypervisor(), {"shutdown", "other-w-1"}).empty());
 }
 
 TEST_CASE("taking away an absent object is no error") {

@@ -192,6 +192,10 @@ void set_options(CURL* handle, const Download& wanted, curl_slist* headers, Tran
   curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &transfer);
 }
 
+constexpr const char* bring_otherwise =
+    "try that address with `curl -I` on this host (name resolution, proxy), or bring the image here in another way and name "
+    "it with `image.path`";
+
 [[noreturn]] void fail_transfer(CURLcode code, const Transfer& transfer) {
   const std::string& url = transfer.wanted.url;
   const std::string kept = size_of(transfer.wanted.file + ".part") > 0 ? "; what has come so far is kept, and the next try goes on there" : "";
@@ -201,7 +205,7 @@ void set_options(CURL* handle, const Download& wanted, curl_slist* headers, Tran
                     fmt::format("cannot write {}: {}", transfer.wanted.file, words_for_errno(transfer.write_error)));
   }
   const auto error = [&](Kind kind, std::string_view reason) {
-    return HostError(kind, url, fmt::format("cannot download {}: {}{}", url, reason, kept));
+    return HostError(kind, url, fmt::format("cannot download {}: {}{}; {}", url, reason, kept, bring_otherwise));
   };
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST: throw error(Kind::unreachable, "its host name is not known here");
@@ -215,13 +219,21 @@ void set_options(CURL* handle, const Download& wanted, curl_slist* headers, Tran
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING: throw error(Kind::unreachable, "the connection broke off");
-    default: throw error(Kind::failed, curl_easy_strerror(code));
+    default: throw error(Kind::failed, fmt::format("the transfer failed (\"{}\")", curl_easy_strerror(code)));
   }
 }
 
 [[noreturn]] void fail_status(long status, const std::string& url) {
-  const Kind kind = status == 404 || status == 410 ? Kind::not_found : status == 401 || status == 403 ? Kind::denied : Kind::failed;
-  throw HostError(kind, url, fmt::format("cannot download {}: its server answers with HTTP status {}", url, status));
+  Kind kind = Kind::failed;
+  const char* next = "; run the same command again later, or name another image.url";
+  if (status == 404 || status == 410) {
+    kind = Kind::not_found;
+    next = "; the image is not there any more: correct image.url in the spec";
+  } else if (status == 401 || status == 403) {
+    kind = Kind::denied;
+    next = ": it wants a login, or no visitors from here; bring the image here by hand and name it with `image.path`";
+  }
+  throw HostError(kind, url, fmt::format("cannot download {}: its server answers with HTTP status {}{}", url, status, next));
 }
 
 enum class Outcome { whole, unchanged, start_again };

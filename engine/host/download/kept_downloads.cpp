@@ -59,7 +59,9 @@ class DownloadLock {
       }
       ::close(descriptor_);
       if (!late) throw Interrupted();
-      throw HostError(Kind::timed_out, file, fmt::format("another gpuplan is still downloading {} after {} s", file, limit.count()));
+      throw HostError(Kind::timed_out, file, fmt::format("another gpuplan is still downloading {} after {} s; wait for it, or see which it is: "
+                                                       "`fuser -v {}.lock`",
+                                                       file, limit.count(), file));
     }
   }
   ~DownloadLock() { ::close(descriptor_); }
@@ -75,7 +77,9 @@ class DownloadLock {
 std::string KeptDownloads::bring(const std::string& url, const std::string& sha256, std::chrono::seconds limit,
                                  const DownloadProgress& progress) const {
   if (directory_.empty()) {
-    throw HostError(Kind::unsupported, url, fmt::format("cannot download {}: there is no directory for it", url));
+    throw HostError(Kind::unsupported, url, fmt::format("cannot download {}: there is no directory for it, since HOME is not set; set HOME, or run gpuplan "
+                                "as root",
+                                url));
   }
   claim(directory_);
   std::string file = fmt::format("{}/{}{}", directory_, prefix, sha256_hex(url).substr(0, name_digits));

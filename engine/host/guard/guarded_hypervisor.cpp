@@ -40,6 +40,10 @@ std::string GuardedHypervisor::console_tail(const std::string& domain, std::size
   return host_.hypervisor().console_tail(domain, lines);
 }
 
+std::optional<std::vector<std::string>> GuardedHypervisor::console(const std::string& domain) {
+  return host_.hypervisor().console(domain);
+}
+
 void GuardedHypervisor::define_domain(const std::string& xml) {
   const std::string name = name_in(xml);
   guard_.before("define domain " + name, name);

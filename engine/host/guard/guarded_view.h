@@ -55,6 +55,7 @@ class GuardedHypervisor : public Hypervisor {
   std::vector<VolumeState> volumes(const std::string& pool) override;
   std::optional<VolumeState> volume(const std::string& pool, const std::string& name) override;
   std::string console_tail(const std::string& domain, std::size_t lines) override;
+  std::optional<std::vector<std::string>> console(const std::string& domain) override;
   void define_domain(const std::string& xml) override;
   void start_domain(const std::string& name) override;
   void shut_down_domain(const std::string& name) override;

@@ -1,5 +1,7 @@
 #include "host/libvirt/libvirt_domains.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <fstream>
 
@@ -46,6 +48,12 @@ std::string last_lines(const std::string& text, std::size_t lines) {
     if (text[begin - 1] == '\n' && --lines == 0) break;
   }
   return text.substr(begin);
+}
+
+// Of the system's QEMU; that of a session has its log below the user's cache. Source: libvirt's kbase/debuglogs.
+std::string where_qemu_logs(const std::string& uri, const std::string& name) {
+  if (uri != "qemu:///system") return {};
+  return fmt::format("QEMU's own words are in /var/log/libvirt/qemu/{}.log, the kernel's in `dmesg | tail -50`", name);
 }
 
 }  // namespace
@@ -105,13 +113,18 @@ void LibvirtDomains::define(const std::string& xml) {
   const auto definition = parse_domain(xml);
   const std::string name = definition ? definition->name : "";
   const DomainHandle domain(virDomainDefineXMLFlags(connection_.get().get(), xml.c_str(), 0));
-  if (!domain) throw_libvirt_error("define the domain " + name, name);
+  if (!domain) {
+    throw_libvirt_error("define the domain " + name, name,
+                        fmt::format("`gpuplan show vm {} SPEC` prints the document that was refused", name));
+  }
 }
 
 void LibvirtDomains::start(const std::string& name) {
   const DomainHandle domain = require_domain(name, "start");
   if (is_active(domain.get(), name)) return;
-  require(virDomainCreate(domain.get()), "start the domain " + name, name);
+  if (virDomainCreate(domain.get()) < 0) {
+    throw_libvirt_error("start the domain " + name, name, where_qemu_logs(connection_.uri(), name));
+  }
 }
 
 void LibvirtDomains::shut_down(const std::string& name) {

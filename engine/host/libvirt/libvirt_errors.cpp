@@ -9,6 +9,8 @@ namespace {
 
 using Kind = HostError::Kind;
 
+constexpr std::size_t longest_message = 300;  // bytes; QEMU's own output can be part of it
+
 Kind kind_of(const virError& error) {
   switch (error.code) {
     case VIR_ERR_NO_DOMAIN:
@@ -54,7 +56,10 @@ std::string message_of(const virError& error) {
   if (message.size() > 1 && std::islower(static_cast<unsigned char>(message[1])) != 0) {
     message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
   }
-  return message;
+  if (message.size() <= longest_message) return message;
+  std::size_t end = longest_message;
+  while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xC0U) == 0x80U) --end;  // within a character
+  return message.substr(0, end) + "…";
 }
 
 }  // namespace
@@ -70,10 +75,11 @@ bool last_call_was_unknown() {
          code == VIR_ERR_OPERATION_UNSUPPORTED;
 }
 
-void throw_libvirt_error(const std::string& what, const std::string& subject) {
+void throw_libvirt_error(const std::string& what, const std::string& subject, const std::string& next) {
   const virErrorPtr error = virGetLastError();
-  if (error == nullptr) throw HostError(Kind::failed, subject, fmt::format("cannot {}: libvirt gave no reason", what));
-  throw HostError(kind_of(*error), subject, fmt::format("cannot {}: {}", what, message_of(*error)));
+  const std::string end = next.empty() ? "" : "; " + next;
+  if (error == nullptr) throw HostError(Kind::failed, subject, fmt::format("cannot {}: libvirt gave no reason{}", what, end));
+  throw HostError(kind_of(*error), subject, fmt::format("cannot {}: {}{}", what, message_of(*error), end));
 }
 
 std::string take_text(char* text, const std::string& what, const std::string& subject) {

@@ -34,8 +34,9 @@ int last_libvirt_error();
 // True if the last call failed because this driver does not know the flags or the function.
 bool last_call_was_unknown();
 
-// Throws the last libvirt error of this thread: "cannot WHAT: libvirt's own message".
-[[noreturn]] void throw_libvirt_error(const std::string& what, const std::string& subject);
+// Throws the last libvirt error of this thread: "cannot WHAT: libvirt's own message; NEXT", the message cut where it gets
+// long. `next` may be empty.
+[[noreturn]] void throw_libvirt_error(const std::string& what, const std::string& subject, const std::string& next = {});
 
 // Throws unless `result` is 0 or more.
 inline void require(int result, const std::string& what, const std::string& subject) {

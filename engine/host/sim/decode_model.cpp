@@ -77,7 +77,8 @@ void decode_devices(MappingDecoder& document, Model& model, Diagnostics& diagnos
     Device device = decode_device(item, path, diagnostics);
     for (const Device& other : model.devices) {
       if (other.address != device.address) continue;
-      diagnostics.error(item.where(), fmt::format("{}: address {} stands twice", path, device.address.to_string()));
+      diagnostics.error(item.where(), fmt::format("{}: address {} stands twice", path, device.address.to_string()),
+                        "give each function an address of its own");
     }
     model.devices.push_back(std::move(device));
   });
@@ -116,7 +117,7 @@ void decode_programs(MappingDecoder& document, Model& model, Diagnostics& diagno
     mapping.string_list("files", process.files);
     mapping.finish();
     if (!told && process_runs(model, process)) process.files = process.opens;
-    if (process.pid == 0) diagnostics.error(item.where(), path + " has no pid");
+    if (process.pid == 0) diagnostics.error(item.where(), path + " has no pid", "add pid: 4242");
     model.processes.push_back(std::move(process));
   });
   section(document, "fabric_manager", diagnostics, [&](MappingDecoder& manager) {
@@ -151,7 +152,8 @@ void decode_files(MappingDecoder& document, Model& model, Diagnostics& diagnosti
     for (const YamlNode::Entry& entry : files->entries()) {
       PlainFile file;
       if (entry.key.empty() || entry.key[0] != '/') {
-        diagnostics.error(entry.key_where, fmt::format("files: \"{}\" is not an absolute path", entry.key));
+        diagnostics.error(entry.key_where, fmt::format("files: \"{}\" is not an absolute path", entry.key),
+                          "begin it with a slash");
       }
       if (entry.value.is_mapping()) {
         MappingDecoder mapping(entry.value, "files." + entry.key, diagnostics);

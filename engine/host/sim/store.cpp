@@ -114,7 +114,9 @@ std::optional<Model> Store::begin_changes() {
   auto model = read_model(diagnostics);
   if (!model) {
     throw HostError(HostError::Kind::failed, model_path_,
-                    fmt::format("the current model of the simulated host cannot be read: {}", model_path_));
+                    fmt::format("the current model of the simulated host cannot be read: {}; to start again from {}, remove "
+                                "that file",
+                                model_path_, file_));
   }
   return model;
 }

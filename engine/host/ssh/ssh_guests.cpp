@@ -42,21 +42,24 @@ HostError explain(const GuestTarget& guest, const std::string& errors) {
   const auto says = [&](const char* words) { return errors.find(words) != std::string::npos; };
   if (says("Host key verification failed") || says("REMOTE HOST IDENTIFICATION HAS CHANGED")) {
     return HostError(Kind::refused, guest.node,
-                     fmt::format("whoever answers at {} does not have the ssh host key that gpuplan gave to {}: another "
-                                 "machine has this address, or the guest was installed anew by hand; nothing was sent to it",
+                     fmt::format("whoever answers at {0} does not have the ssh host key that gpuplan gave to {1}: another "
+                                 "machine has this address, or the guest was installed anew by hand; nothing was sent to it; "
+                                 "`ip neigh show {0}` tells whose MAC answers, and `gpuplan apply SPEC --replace vm-define/{1}` "
+                                 "makes the guest anew, with an empty disk",
                                  guest.address, guest.node),
                      errors);
   }
   if (says("Permission denied")) {
     return HostError(Kind::unreachable, guest.node,
                      fmt::format("{} does not accept gpuplan's ssh key (yet); if that lasts, its cloud-init did not read its "
-                                 "seed: look at it with `virsh console {}`",
+                                 "seed: look at it with `gpuplan console {} --log`",
                                  shown(guest), guest.node),
                      errors);
   }
   const std::string reason = last_line(errors);
   return HostError(Kind::unreachable, guest.node,
-                   fmt::format("{} does not answer ssh{}{}", shown(guest), reason.empty() ? "" : ": ", printable(reason)),
+                   fmt::format("{} does not answer ssh{}{}; `gpuplan console {} --log` shows how far it is", shown(guest),
+                               reason.empty() ? "" : ": ", printable(reason), guest.node),
                    errors);
 }
 
@@ -151,7 +154,9 @@ std::optional<std::vector<std::string>> SshGuests::login(const GuestTarget& gues
 void SshGuests::require_keys(const GuestTarget& guest) {
   if (keys_.has(guest.node)) return;
   throw HostError(Kind::unreachable, guest.node,
-                  fmt::format("{} cannot be reached: gpuplan has made no ssh keys for it", shown(guest)));
+                  fmt::format("{} cannot be reached: gpuplan has no ssh keys for it here; they lie with the state of the user who "
+                              "made the cluster: run gpuplan as that user, or with that --state-dir",
+                              shown(guest)));
 }
 
 CommandResult SshGuests::run(const GuestTarget& guest, const Command& command) {

@@ -166,7 +166,7 @@ TEST_CASE("another digest is refused, and nothing stays") {
 TEST_CASE("a server's refusals are told apart") {
   Rig rig;
   REQUIRE(host_error_of([&] { rig.fetch("/nothing"); }).kind() == Kind::not_found);
-  REQUIRE_THAT(host_error_of([&] { rig.fetch("/nothing"); }).what(), contains("HTTP status 404"));
+  REQUIRE_THAT(host_error_of([&] { rig.fetch("/nothing"); }).what(), contains("HTTP status 404; the image is not there any more: correct image.url"));
   rig.fetch("/moved");
   REQUIRE(content_of(rig.file) == document('!'));
   REQUIRE_THROWS_AS(rig.fetch("/to-file"), HostError);
@@ -175,7 +175,7 @@ TEST_CASE("a server's refusals are told apart") {
     return host_error_of([&] { download({url, rig.file, "", limit}, {}); });
   };
   REQUIRE(nobody("http://127.0.0.1:1/x").kind() == Kind::unreachable);
-  REQUIRE_THAT(nobody("http://gpuplan.invalid/x").what(), contains("its host name is not known here"));
+  REQUIRE_THAT(nobody("http://gpuplan.invalid/x").what(), contains("its host name is not known here; try that address with `curl -I`"));
   REQUIRE(nobody("file:///etc/hostname").kind() == Kind::refused);
 }
 

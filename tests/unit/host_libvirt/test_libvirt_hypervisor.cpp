@@ -237,7 +237,8 @@ TEST_CASE("a base image comes from a file with the right digest") {
   };
   const HostError url = host_error_of([&] { fetch("https://example.org/noble.img", "", ""); });
   REQUIRE(url.kind() == HostError::Kind::unsupported);
-  REQUIRE(std::string(url.what()) == "cannot download https://example.org/noble.img: there is no directory for it");
+  REQUIRE(std::string(url.what()) == "cannot download https://example.org/noble.img: there is no directory for it, since HOME is not set; "
+          "set HOME, or run gpuplan as root");
   const HostError digest = host_error_of([&] { fetch("", directory / "image", std::string(64, '0')); });
   REQUIRE(digest.kind() == HostError::Kind::refused);
   REQUIRE(std::string(digest.what()) ==

@@ -75,7 +75,8 @@ TEST_CASE("a guest without keys is not looked for") {
   REQUIRE(error.kind() == HostError::Kind::unreachable);
   REQUIRE(error.subject() == "gpu-worker-1");
   REQUIRE(std::string(error.what()) ==
-          "gpu-worker-1 (192.168.130.21) cannot be reached: gpuplan has made no ssh keys for it");
+          "gpu-worker-1 (192.168.130.21) cannot be reached: gpuplan has no ssh keys for it here; they lie with the state of "
+          "the user who made the cluster: run gpuplan as that user, or with that --state-dir");
 }
 
 TEST_CASE("the clock of a real host is the system's, and an interrupt ends a sleep") {
