@@ -71,6 +71,17 @@ Explanation gpu_gone(const std::string& node, const VerifyRequest& request, std:
                       on_guest(request, node, "dmesg"), request.suggest("plan --explain " + request.spec))};
 }
 
+// The same pod once more, as a command whose output one sees. What kubectl run makes by itself asks for no GPU and may
+// run anywhere.
+std::string run_by_hand(const TestPod& pod, const VerifyRequest& request) {
+  const Json manifest = manifest_of(pod, request.cluster);
+  Json overrides = {{"apiVersion", "v1"}, {"spec", Json::object()}};
+  for (const char* part : {"nodeSelector", "tolerations", "containers"})
+    overrides["spec"][part] = manifest.at("spec").at(part);
+  return with_kubectl(request, fmt::format("run test --attach --rm --restart=Never --image={} --overrides='{}'", sample_image,
+                                           overrides.dump()));
+}
+
 // What the log of a container, or the runtime's message, points at; no reason if at nothing that is known.
 Explanation explain_output(const TestPod& pod, const std::string& text, const VerifyRequest& request) {
   std::string found = last_line_of(text);
@@ -90,10 +101,7 @@ Explanation explain_output(const TestPod& pod, const std::string& text, const Ve
                 "look at the toolkit: {}",
                 with_kubectl(request, "logs -n gpu-operator -l app=nvidia-container-toolkit-daemonset --tail=50"))};
   }
-  return {
-      found, "",
-      fmt::format("run it by hand: {}",
-                  with_kubectl(request, fmt::format("run test --rm -i --restart=Never --image={}", sample_image)))};
+  return {found, "", fmt::format("run it by hand: {}", run_by_hand(pod, request))};
 }
 
 std::string scheduling_message(const Json& pod) {

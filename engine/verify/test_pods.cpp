@@ -117,9 +117,9 @@ void TestNamespace::make() {
   if (!found.is_null()) {
     const Json& labels = member_at(found, "/metadata/labels");
     if (!labels.contains(owner_label) || labels.at(owner_label) != cluster_) {
-      throw HostError(
-          HostError::Kind::refused, test_namespace,
-          fmt::format("the namespace {} is there and is not gpuplan's; rename or delete it", test_namespace));
+      throw HostError(HostError::Kind::refused, test_namespace,
+                      fmt::format("the namespace {} exists already, without the label {}={}, so it is left alone",
+                                  test_namespace, owner_label, cluster_));
     }
     remove();
   }

@@ -48,7 +48,8 @@ class TestNamespace {
   TestNamespace(const TestNamespace&) = delete;
   TestNamespace& operator=(const TestNamespace&) = delete;
 
-  // First removes what a killed gpuplan has left. Throws HostError, also if the namespace is somebody else's.
+  // First removes what a killed gpuplan has left. Throws HostError: Kind::refused if the namespace
+  // is somebody else's.
   void make();
 
  private:

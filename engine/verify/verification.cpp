@@ -143,8 +143,9 @@ class Verifier {
     }
     add("api", cluster_node(), VerifyStatus::fail, found, "",
         fmt::format(
-            "see that the VM runs (`virsh list --all`), then look at `{}`",
-            request_.suggest(fmt::format("console {} --log --cluster {}", cluster_node(), request_.cluster))));
+            "`{}` shows how far its VM is; if that is off, `{}` starts it",
+            request_.suggest(fmt::format("console {} --log --cluster {}", cluster_node(), request_.cluster)),
+            request_.suggest("apply " + request_.spec)));
     return false;
   }
 
@@ -321,6 +322,21 @@ class Verifier {
       add_failure(check, pod.node, explain_count(pod, seen, request_));
   }
 
+  // False, with a failed check, if somebody else has the namespace.
+  bool make(TestNamespace& room) {
+    try {
+      room.make();
+      return true;
+    } catch (const HostError& error) {
+      if (error.kind() != HostError::Kind::refused) throw;
+      add("pods", cluster_node(), VerifyStatus::fail, error.what(), "",
+          fmt::format("look at what is in it: {}; if nobody needs that: {}",
+                      kubectl(fmt::format("get all -n {}", test_namespace)),
+                      kubectl(fmt::format("delete namespace {}", test_namespace))));
+      return false;
+    }
+  }
+
   void check_pods() {
     const bool any = std::any_of(request_.workers.begin(), request_.workers.end(), [&](const VerifiedWorker& worker) {
       return worker.gpus > 0 && states_[worker.target.node].ready && states_[worker.target.node].offered > 0;
@@ -332,7 +348,7 @@ class Verifier {
     };
     if (!any) return run_tests();  // all are skipped, and each says why
     TestNamespace room(api_, request_.cluster, out_.left_behind);
-    room.make();
+    if (!make(room)) return;
     run_tests();
     say("removing the test pods");
   }

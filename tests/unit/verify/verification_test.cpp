@@ -6,6 +6,7 @@
 #include "host/interrupt.h"
 #include "plugin/fake_guest_host.h"
 #include "support/catch.h"
+#include "verify/explain.h"
 #include "verify/test_pods.h"
 
 using namespace gpuplan;
@@ -287,7 +288,9 @@ TEST_CASE("verify: a namespace of that name that is somebody else's is left alon
   VerifyRig rig;
   REQUIRE(rig.kubectl("create namespace gpuplan-verify").ok());
   const Verification verification = verify_cluster(rig.request, rig.rig.host);
-  CHECK_THAT(result_of(verification, "pods", "gpu-control-plane").found, contains("is there and is not gpuplan's"));
+  const VerifyResult refused = result_of(verification, "pods", "gpu-control-plane");
+  CHECK(refused.found == "the namespace gpuplan-verify exists already, without the label gpuplan.io/cluster=gpu, so it is left alone");
+  CHECK_THAT(refused.next, contains("get all -n gpuplan-verify") && contains("delete namespace gpuplan-verify"));
   CHECK(rig.rig.cluster_has("gpuplan-verify"));
   CHECK_FALSE(rig.rig.host.changed("delete namespace"));
 }
@@ -301,6 +304,23 @@ TEST_CASE("verify: a namespace that cannot be removed is told") {
   const Verification verification = verify_cluster(rig.request, rig.rig.host);
   CHECK(verification.passed());
   CHECK_THAT(verification.left_behind, contains("the line went dead"));
+}
+
+TEST_CASE("verify: a pod that failed without a known reason is to be run by hand as it was: with GPUs, on its node") {
+  VerifyRig rig;
+  verify::PodOutcome outcome;
+  outcome.end = verify::PodEnd::failed;
+  outcome.log = "Killed\n";
+  const verify::Explanation explained = verify::explain_pod({"cuda-vectoradd-w", "w", 1, {}, {}}, outcome, rig.request);
+  CHECK(explained.found == "Killed");
+  CHECK(explained.reason.empty());
+  const std::size_t begin = explained.next.find("--overrides='");
+  REQUIRE(begin != std::string::npos);
+  const std::size_t json = begin + std::string("--overrides='").size();
+  const Json overrides = parse_json(explained.next.substr(json, explained.next.find('\'', json) - json), "overrides");
+  CHECK(member_at(overrides, "/spec/nodeSelector/kubernetes.io~1hostname") == "w");
+  CHECK(member_at(overrides, "/spec/containers/0/resources/limits/nvidia.com~1gpu") == "1");
+  CHECK(member_at(overrides, "/spec/tolerations/0/key") == "nvidia.com/gpu");
 }
 
 TEST_CASE("verify: a pod asks for nothing that it does not need") {
