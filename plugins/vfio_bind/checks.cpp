@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gpu_subject.h"
 
 namespace gpuplan::vfio_bind {
@@ -16,20 +18,45 @@ GpuSpec declaration_of(const Spec& spec, const Bdf& address) {
   return unknown;
 }
 
-CheckResult missing(const GpuSubject& subject) {
-  const std::string wanted = subject.address.to_string();
-  std::vector<std::string> names;
-  std::string present;
+bool is_listed(const Spec& spec, const Bdf& address) {
+  return std::any_of(spec.gpus.begin(), spec.gpus.end(), [&](const GpuSpec& gpu) { return gpu.address == address; });
+}
+
+// Addresses have one form, so a slip of the finger is one character in its place.
+bool is_one_off(const std::string& a, const std::string& b) {
+  if (a.size() != b.size()) return false;
+  int differences = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) differences += a[i] != b[i] ? 1 : 0;
+  return differences == 1;
+}
+
+// The GPUs of this host but for its boot display, which would be refused next.
+std::string instead_of_missing(const GpuSubject& subject) {
+  std::string present, boot_display, meant;
   for (const PciFunction& function : read_pci_functions(subject.host.files())) {
-    if (!function.is_gpu() || function.boot_display) continue;  // the boot display would be refused next
-    names.push_back(function.address.to_string());
-    present += fmt::format("{}{} ({})", present.empty() ? "" : ", ", names.back(), function.id.to_string());
+    if (!function.is_gpu()) continue;
+    const std::string address = function.address.to_string();
+    if (function.boot_display) {
+      boot_display = address;
+      continue;
+    }
+    present += fmt::format("{}{} ({})", present.empty() ? "" : ", ", address, function.id.to_string());
+    if (meant.empty() && is_one_off(address, subject.address.to_string()) && !is_listed(subject.spec, function.address)) {
+      meant = address;
+    }
   }
-  const std::string nearest = did_you_mean(wanted, std::vector<std::string_view>(names.begin(), names.end()));
-  std::string remedy = present.empty() ? "this host has no GPU at all; see `gpuplan discover --all`" : "GPUs on this host: " + present;
-  if (!nearest.empty()) remedy += fmt::format("; did you mean {}?", nearest);
-  return subject.result("exists", CheckStatus::fail, fmt::format("there is no PCI device {}", wanted),
-                        sysfs_device(subject.address), remedy);
+  if (present.empty() && boot_display.empty()) return "this host has no GPU at all; see `gpuplan discover --all`";
+  if (present.empty()) {
+    return fmt::format("the only GPU of this host is the one it boots on ({}), which cannot be given away", boot_display);
+  }
+  return fmt::format("GPUs on this host: {}; {}", present,
+                     meant.empty() ? "correct `gpus`, or let `gpuplan init` write a spec for this host"
+                                   : fmt::format("did you mean {}?", meant));
+}
+
+CheckResult missing(const GpuSubject& subject) {
+  return subject.result("exists", CheckStatus::fail, fmt::format("there is no PCI device {}", subject.address.to_string()),
+                        sysfs_device(subject.address), instead_of_missing(subject));
 }
 
 CheckResult hung(const GpuSubject& subject, const std::string& found, const std::string& read_from) {

@@ -5,6 +5,7 @@
 
 #include "gpu_subject.h"
 #include "host/pci/fabric.h"
+#include "remedies.h"
 
 namespace gpuplan::vfio_bind {
 namespace {
@@ -56,7 +57,9 @@ CheckResult check_device_id(const GpuSubject& subject) {
   for (const PciId& id : allowed) list += (list.empty() ? "" : ", ") + id.to_string();
   return subject.result("device-id", CheckStatus::fail, fmt::format("{}, gpu_device_ids allows {}", found, list),
                         path(subject, "device"),
-                        fmt::format("add {} to gpu_device_ids if this card is meant", subject.gpu.id.to_string()));
+                        subject.gpu.boot_display
+                            ? "take it out of `gpus`: see boot-display"
+                            : fmt::format("add {} to gpu_device_ids if this card is meant", subject.gpu.id.to_string()));
 }
 
 CheckResult check_audio(const GpuSubject& subject) {
@@ -113,8 +116,9 @@ CheckResult check_nouveau(const GpuSubject& subject) {
   if (subject.gpu.driver != "nouveau") return subject.pass("nouveau", "not on nouveau", path(subject, "driver"));
   return subject.result("nouveau", CheckStatus::warn, fmt::format("{} is on nouveau", subject.address.to_string()),
                         path(subject, "driver"),
-                        "a console or desktop on it can block the unbind; better `blacklist nouveau` in "
-                        "/etc/modprobe.d and reboot first");
+                        "a console or desktop on it can block the unbind; better keep nouveau out first: `echo blacklist "
+                        "nouveau >/etc/modprobe.d/nouveau.conf && update-initramfs -u` (Fedora, RHEL: `dracut -f`), and "
+                        "reboot");
 }
 
 CheckResult check_sriov(const GpuSubject& subject) {
@@ -124,8 +128,7 @@ CheckResult check_sriov(const GpuSubject& subject) {
                           fmt::format("{} has {} virtual functions", function.address.to_string(),
                                       function.virtual_functions),
                           sysfs_device(function.address) + "/sriov_numvfs",
-                          fmt::format("stop what uses them, then `echo 0 > {}/sriov_numvfs`",
-                                      sysfs_device(function.address)));
+                          how_to_remove_virtual_functions(function));
   }
   return subject.pass("sriov", "no virtual functions", path(subject, "sriov_numvfs"));
 }

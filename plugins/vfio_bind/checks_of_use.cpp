@@ -4,7 +4,9 @@
 
 #include "gpu_subject.h"
 #include "host/pci/platform.h"
+#include "host/virsh.h"
 #include "host/xml/domain_xml.h"
+#include "remedies.h"
 #include "services.h"
 
 namespace gpuplan::vfio_bind {
@@ -25,11 +27,11 @@ bool is_declared(const Spec& spec, const Bdf& address) {
                      [&](const GpuSpec& gpu) { return gpu.address.same_slot(address); });
 }
 
-// A running domain that has a function of this slot; nothing if there is none.
+// A domain that has a function of this slot.
 struct DomainUse {
   std::string name;
   bool running = false;
-  bool ours = false;
+  std::string owner;  // gpuplan's cluster that made it; empty: gpuplan did not
 };
 
 std::vector<DomainUse> domains_with(const GpuSubject& subject) {
@@ -40,33 +42,49 @@ std::vector<DomainUse> domains_with(const GpuSubject& subject) {
     const bool has_it = std::any_of(definition->devices.begin(), definition->devices.end(),
                                     [&](const Bdf& device) { return device.same_slot(subject.address); });
     if (!has_it) continue;
-    uses.push_back({state.name, state.power == PowerState::running, definition->owner.cluster == subject.spec.cluster});
+    uses.push_back({state.name, state.power == PowerState::running, definition->owner.cluster});
   }
   return uses;
 }
 
-bool runs_in_own_domain(const GpuSubject& subject) {
+// The running domain that has the GPU, whoever made it.
+std::optional<DomainUse> running_domain(const GpuSubject& subject) {
   try {
-    const auto uses = domains_with(subject);
-    return std::any_of(uses.begin(), uses.end(), [](const DomainUse& use) { return use.running && use.ours; });
+    for (const DomainUse& use : domains_with(subject)) {
+      if (use.running) return use;
+    }
   } catch (const HostError& error) {
     if (error.kind() == HostError::Kind::timed_out) throw;
-    return false;
   }
+  return std::nullopt;
 }
 
 CheckResult held(const GpuSubject& subject, const PciFunction& function, const DeviceHolder& holder) {
   const std::string from = fmt::format("/proc/{}/fd", holder.pid);
   const std::string what = function.is_gpu() ? "GPU " + function.address.to_string() : describe(function);
   const std::string found = fmt::format("{} is held by {}", what, describe(holder));
-  std::string remedy = fmt::format("end process {}", holder.pid);
-  if (is_fabric_manager(holder.unit)) {
-    remedy = "gpuplan never stops Fabric Manager; set FABRIC_MODE=1 (shared NVSwitch) in "
-             "/usr/share/nvidia/nvswitch/fabricmanager.cfg and restart it, then it lets go of the GPUs";
-  } else if (is_service(holder.unit)) {
-    remedy = fmt::format("add {} to host.stop_services, or stop it", holder.unit);
+  return subject.result("in-use", CheckStatus::fail, found, from, how_to_free(holder));
+}
+
+CheckResult foreign(const GpuSubject& subject, const DomainUse& use) {
+  const char* const name = "foreign-domain";
+  const bool is_gpuplans = !use.owner.empty();
+  const std::string found =
+      fmt::format("{} belongs to the {} VM {}{}", subject.address.to_string(), use.running ? "running" : "defined",
+                  use.name, is_gpuplans ? " of gpuplan's cluster " + use.owner : ", which gpuplan did not make");
+  if (!use.running) {
+    return subject.result(name, CheckStatus::warn, found, "libvirt",
+                          fmt::format("do not start {} while the cluster has the GPU", use.name));
   }
-  return subject.result("in-use", CheckStatus::fail, found, from, remedy);
+  if (is_gpuplans) {
+    return subject.result(name, CheckStatus::fail, found, "libvirt",
+                          fmt::format("take the GPU out of the spec of {} and apply that, or list another GPU", use.owner));
+  }
+  HypervisorReader& hypervisor = subject.host.hypervisor();
+  return subject.result(name, CheckStatus::fail, found, "libvirt",
+                        fmt::format("shut {} down{} and take the GPU out of it{}, or list another GPU", use.name,
+                                    with_virsh(hypervisor, {"shutdown", use.name}),
+                                    with_virsh(hypervisor, {"edit", use.name})));
 }
 
 // Without an nvidia-smi that only looks for a moment: gpuplan's own checks run some, side by side.
@@ -165,8 +183,11 @@ CheckResult check_in_use(const GpuSubject& subject) {
     }
     const auto holders = lasting_holders(subject, function, unreadable);
     if (holders.empty()) continue;
-    if (function.driver == "vfio-pci" && runs_in_own_domain(subject)) {
-      return subject.pass("in-use", "used by a VM of this cluster", "libvirt");
+    const auto domain = function.driver == "vfio-pci" ? running_domain(subject) : std::nullopt;
+    if (domain) {
+      const bool ours = domain->owner == subject.spec.cluster;
+      return subject.pass("in-use", ours ? "used by a VM of this cluster"
+                                         : fmt::format("used by the VM {}: see foreign-domain", domain->name), "libvirt");
     }
     for (const DeviceHolder& holder : holders) {
       if (!may_be_stopped(holder.unit, subject.spec)) return held(subject, function, holder);
@@ -179,7 +200,8 @@ CheckResult check_in_use(const GpuSubject& subject) {
   }
   if (!unreadable.empty()) {
     return subject.result("in-use", CheckStatus::warn, fmt::format("{}", fmt::join(unreadable, "; ")), "/proc",
-                          "run as root; from root only a container or a security module hides them");
+                          "run gpuplan as root; if that is root already, a container or a security module (AppArmor, SELinux) hides "
+                          "them: run it outside of that");
   }
   if (!stopped.empty()) {
     return subject.pass("in-use", fmt::format("held by {}, which host.stop_services allows to stop", stopped), "/proc");
@@ -200,13 +222,7 @@ CheckResult check_domains(const GpuSubject& subject) {
   }
   for (const bool running : {true, false}) {
     for (const DomainUse& use : uses) {
-      if (use.ours || use.running != running) continue;
-      return subject.result(name, running ? CheckStatus::fail : CheckStatus::warn,
-                            fmt::format("{} belongs to the {} VM {}, which gpuplan did not make",
-                                        subject.address.to_string(), running ? "running" : "defined", use.name),
-                            "libvirt",
-                            running ? fmt::format("shut {} down and detach the GPU from it, or list another GPU", use.name)
-                                    : fmt::format("do not start {} while the cluster has the GPU", use.name));
+      if (use.running == running && use.owner != subject.spec.cluster) return foreign(subject, use);
     }
   }
   return subject.pass(name, "no VM of somebody else has it", "libvirt");

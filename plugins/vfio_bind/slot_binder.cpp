@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "host/xml/domain_xml.h"
+#include "plugin/waiting.h"
+#include "remedies.h"
 
 namespace gpuplan::vfio_bind {
 namespace {
@@ -66,44 +68,52 @@ void SlotBinder::prepare(const PciFunction& function, bool persistence) {
   wait_until_free(function);
   if (read(function.address).virtual_functions > 0) {
     throw HostError(HostError::Kind::busy, sysfs_device(function.address) + "/sriov_numvfs",
-                    fmt::format("{} has virtual functions; remove them (write 0 to {}/sriov_numvfs) and apply again",
-                                function.address.to_string(), sysfs_device(function.address)));
+                    fmt::format("{} has virtual functions; {}, and run gpuplan again", function.address.to_string(),
+                                how_to_remove_virtual_functions(function)));
   }
 }
 
 void SlotBinder::wait_until_free(const PciFunction& function) {
-  std::string user;
+  std::optional<User> user;
   const bool free = wait(function.address.to_string() + " is free", limit_, [&] {
     user = user_of(function);
-    if (!user.empty()) context_.progress(fmt::format("waiting for {} to let go", user));
-    return user.empty();
+    if (user) context_.progress(fmt::format("waiting for {} to let go", user->name));
+    return !user;
   });
   if (free) return;
   throw HostError(HostError::Kind::busy, sysfs_device(function.address),
-                  fmt::format("{} is still held by {} after {}s; end it, then run gpuplan again",
-                              function.address.to_string(), user, limit_.count()));
+                  fmt::format("{} is still held by {} after {}s; {}, then run gpuplan again; {}",
+                              function.address.to_string(), user->name, limit_.count(), user->remedy,
+                              more_time("unbind", limit_.count())));
 }
 
-// Who has the function open: a process, or the VM that it is passed through to. Empty: nobody.
-std::string SlotBinder::user_of(const PciFunction& function) {
+// A process that has the function open, the host's own use of it, or the VM that it is passed through to.
+std::optional<SlotBinder::User> SlotBinder::user_of(const PciFunction& function) {
   std::vector<std::string> unreadable;
   const auto holders = read_holders(host_.files(), function, unreadable);
-  if (!holders.empty()) return describe(holders.front());
   const auto disks = read_used_disks(host_.files(), function);
-  if (!disks.empty()) return fmt::format("the host: disk {} on it {}", disks.front().name, disks.front().use);
-  if (function.driver != vfio) return {};
+  const auto domain = function.driver == vfio ? running_domain_with(function) : std::nullopt;
+  if (domain) return User{"the VM " + *domain, "shut that down"};
+  if (!holders.empty()) return User{describe(holders.front()), how_to_free(holders.front())};
+  if (disks.empty()) return std::nullopt;
+  return User{fmt::format("the host: disk {} on it {}", disks.front().name, disks.front().use),
+              fmt::format("unmount {} and whatever stands on it", disks.front().name)};
+}
+
+// Nothing too if libvirt does not answer: then there are only processes to look at.
+std::optional<std::string> SlotBinder::running_domain_with(const PciFunction& function) {
   try {
     for (const DomainState& domain : host_.hypervisor().domains()) {
       if (domain.power != PowerState::running) continue;
       const auto definition = parse_domain(domain.xml);
       if (!definition) continue;
       const auto& devices = definition->devices;
-      if (std::find(devices.begin(), devices.end(), function.address) != devices.end()) return "the VM " + domain.name;
+      if (std::find(devices.begin(), devices.end(), function.address) != devices.end()) return domain.name;
     }
   } catch (const HostError& error) {
-    context_.log(error.what());  // without libvirt there are only processes to look at
+    context_.log(error.what());
   }
-  return {};
+  return std::nullopt;
 }
 
 void SlotBinder::load_vfio() {
@@ -159,19 +169,25 @@ void SlotBinder::take_unbind_lock(const PciFunction& function) {
   if (locked) return;
   std::vector<std::string> unreadable;
   const auto holders = read_holders(host_.files(), function, unreadable);
+  const std::string because =
+      holders.empty()
+          ? fmt::format("no process has it open, so a part of the kernel does (a console of nvidia-drm, nvidia-peermem) or a "
+                        "CUDA job that hangs: `nvidia-smi -q -i {}` and `dmesg | tail` may tell which; end that and run "
+                        "gpuplan again, or reboot this host",
+                        function.address.to_string())
+          : fmt::format("it is held by {}; {}, then run gpuplan again", describe(holders.front()),
+                        how_to_free(holders.front()));
   throw HostError(HostError::Kind::busy, path,
-                  fmt::format("the nvidia driver does not let go of {}: {} stays 0, {}", function.address.to_string(), path,
-                              holders.empty() ? "so something in the kernel still uses it"
-                                              : "because it is held by " + describe(holders.front())));
+                  fmt::format("the nvidia driver does not let go of {}: {}", function.address.to_string(), because));
 }
 
 // Not every build of the driver offers the lock. Then only the last look before the unbind protects.
 void SlotBinder::look_once_more(const PciFunction& function) {
-  const std::string user = user_of(function);
-  if (user.empty()) return;
+  const std::optional<User> user = user_of(function);
+  if (!user) return;
   throw HostError(HostError::Kind::busy, sysfs_device(function.address),
-                  fmt::format("{} has just been opened by {}; end it, then run gpuplan again",
-                              function.address.to_string(), user));
+                  fmt::format("{} has just been opened by {}; {}, then run gpuplan again", function.address.to_string(),
+                              user->name, user->remedy));
 }
 
 void SlotBinder::release_unbind_lock(const Bdf& address) {
@@ -245,7 +261,9 @@ PciFunction SlotBinder::read(const Bdf& address) {
     throw;
   }
   throw HostError(HostError::Kind::not_found, sysfs_device(address),
-                  fmt::format("{} has disappeared from the PCI bus", address.to_string()));
+                  fmt::format("{} has disappeared from the PCI bus; `dmesg | tail` says why (Xid 79: it fell off the bus); "
+                              "`echo 1 > /sys/bus/pci/rescan` may bring it back, else switch the server off and on",
+                              address.to_string()));
 }
 
 void SlotBinder::write(const Bdf& address, const std::string& path, const std::string& content) {

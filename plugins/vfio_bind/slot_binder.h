@@ -29,7 +29,13 @@ class SlotBinder {
  private:
   void prepare(const PciFunction& function, bool persistence);
   void wait_until_free(const PciFunction& function);
-  std::string user_of(const PciFunction& function);
+  // Who has a function, and how to make them let go of it.
+  struct User {
+    std::string name;
+    std::string remedy;
+  };
+  std::optional<User> user_of(const PciFunction& function);
+  std::optional<std::string> running_domain_with(const PciFunction& function);
   void load_vfio();
   // `module`: of a GPU that Fabric Manager counts, to be noted while it is away.
   void bind(const SavedFunction& saved, std::optional<std::int64_t> module);

@@ -6,6 +6,7 @@
 
 #include "domain.h"
 #include "fabric.h"
+#include "host/virsh.h"
 #include "placement.h"
 #include "vm_define.h"
 
@@ -29,9 +30,9 @@ namespace {
 
 void check_name(const Vm& vm, HostReader& host, Findings& findings) {
   const auto domain = find_domain(host.hypervisor(), vm.name);
-  const std::string from = fmt::format("virsh dumpxml {}", vm.name);
+  const std::string from = fmt::format("libvirt, domain {}", vm.name);
   if (!domain) {
-    findings.pass("vm-name", fmt::format("no domain is called {}", vm.name), "virsh list --all");
+    findings.pass("vm-name", fmt::format("no domain is called {}", vm.name), "libvirt");
     return;
   }
   const std::string& owner = domain->definition.owner.cluster;
@@ -44,7 +45,8 @@ void check_name(const Vm& vm, HostReader& host, Findings& findings) {
       owner.empty() ? fmt::format("a domain called {} exists that gpuplan did not make", vm.name)
                     : fmt::format("domain {} belongs to gpuplan's cluster {}", vm.name, owner),
       from,
-      fmt::format("rename it (`virsh domrename {} NEW`) or give this cluster another name (`cluster:`)", vm.name));
+      fmt::format("rename it while it is shut down{}, or give this cluster another name (`cluster:`)",
+                  with_virsh(host.hypervisor(), {"domrename", vm.name, "NEW-NAME"})));
 }
 
 void check_disk(const Vm& vm, const Prior& prior, HostReader& host, Findings& findings) {
@@ -52,13 +54,14 @@ void check_disk(const Vm& vm, const Prior& prior, HostReader& host, Findings& fi
   if (!pool || !pool->active) return;
   const auto domain = find_domain(host.hypervisor(), vm.name);
   const bool ours = prior.owned || (domain && domain->definition.owner.cluster == vm.owner);
-  const std::string from = fmt::format("virsh vol-list {}", vm.pool);
+  const std::string from = fmt::format("libvirt, storage pool {}", vm.pool);
   for (const VolumeState& volume : host.hypervisor().volumes(vm.pool)) {
     if (!ours && is_volume_of(vm.name, volume.name)) {
       findings.fail(
           "vm-disk", fmt::format("volume {} exists in pool {}, and gpuplan does not know it", volume.name, vm.pool),
           from,
-          fmt::format("if nobody needs it: `virsh vol-delete --pool {} {}`; else rename it", vm.pool, volume.name));
+          fmt::format("delete it if nobody needs it{}, else rename it",
+                      with_virsh(host.hypervisor(), {"vol-delete", "--pool", vm.pool, volume.name})));
     }
     const std::int64_t has = volume.capacity_bytes / bytes_per_gib;
     if (ours && domain && volume.path == domain->disk_path() && has > vm.disk_gib) {
@@ -70,7 +73,8 @@ void check_disk(const Vm& vm, const Prior& prior, HostReader& host, Findings& fi
   }
 }
 
-// Every index exists, and no GPU is given away twice (defects that a VM would show only at its start).
+// Every index exists, and no GPU is given away twice (defects that a VM would show only at its start). Of VMs of others
+// that have a GPU, that GPU's vfio-bind tells.
 void check_assignment(const Vm& vm, const Spec& spec, Findings& findings) {
   for (const std::string& gpu : vm.gpus) {
     if (!parse_bdf(gpu)) {
@@ -95,25 +99,6 @@ void check_assignment(const Vm& vm, const Spec& spec, Findings& findings) {
       if (std::find(vm.gpus.begin(), vm.gpus.end(), gpu) == vm.gpus.end()) continue;
       findings.fail("gpu-assignment", fmt::format("GPU {} is assigned to both {} and {}", gpu, vm.name, other.name),
                     "worker_gpu_assignment", "a GPU can belong to one VM: take it out of one of the two lists");
-    }
-  }
-}
-
-// Nobody else's VM has a GPU of this one.
-void check_foreign_domains(const Vm& vm, HostReader& host, Findings& findings) {
-  for (const DomainState& state : host.hypervisor().domains()) {
-    const auto other = parse_domain(state.xml);
-    if (!other || other->owner.cluster == vm.owner) continue;
-    for (const Bdf& device : other->devices) {
-      if (std::find(vm.gpus.begin(), vm.gpus.end(), device.to_string()) == vm.gpus.end()) continue;
-      const bool runs = state.power == PowerState::running;
-      findings.add(
-          runs ? CheckStatus::fail : CheckStatus::warn, "gpu-assignment",
-          fmt::format("GPU {} is passed through to domain {}, which is {}", device.to_string(), state.name,
-                      runs ? "running" : "off"),
-          fmt::format("virsh dumpxml {}", state.name),
-          runs ? fmt::format("shut {} down and take the GPU out of it, or leave the GPU out of the spec", state.name)
-               : fmt::format("{} cannot start as long as the cluster has the GPU", state.name));
     }
   }
   const bool has_findings = std::any_of(findings.results.begin(), findings.results.end(),
@@ -183,7 +168,6 @@ std::vector<CheckResult> VmDefine::check(const Resource& resource, const Spec& s
     check_disk(vm, prior, host, findings);
   }
   check_assignment(vm, spec, findings);
-  if (asks_libvirt) check_foreign_domains(vm, host, findings);
   check_address_width(vm, host, findings);
   if (asks_libvirt) {
     check_partition(vm, host, findings);

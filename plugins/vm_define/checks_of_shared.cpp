@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "checks.h"
+#include "host/virsh.h"
 #include "host/xml/domain_xml.h"
 #include "shared.h"
 #include "spec/network_range.h"
@@ -26,22 +27,28 @@ std::optional<NetworkDefinition> definition_of(const NetworkState& state) {
   return definition;
 }
 
-void check_existing_network(const NetworkState& state, const Vm& vm, const Spec& spec, Findings& findings) {
+std::string fitting_network(const std::string& name, const std::optional<Ipv4Range>& range, bool ours) {
+  if (ours) return "give the new range a network of another name (`network.name`), or destroy the cluster first";
+  if (range) return fmt::format("declare `network.cidr: {}`, or another `network.name`", range->to_string());
+  return fmt::format("declare another `network.name`, of which gpuplan makes a network: {} has no addresses for VMs", name);
+}
+
+void check_existing_network(const NetworkState& state, const Vm& vm, const Spec& spec, HostReader& host,
+                            Findings& findings) {
   const auto definition = definition_of(state);
   const auto range = definition ? range_of(*definition) : std::nullopt;
   const std::string has = range ? range->to_string() : "no IPv4 range";
-  const std::string from = fmt::format("virsh net-dumpxml {}", state.name);
+  const std::string from = fmt::format("libvirt, network {}", state.name);
   const bool ours = definition && definition->owner.cluster == vm.owner;
   const bool matches = range && range->to_string() == spec.network.cidr;
   if (!matches) {
     findings.fail("network", fmt::format("network {} has {}, the spec says {}", state.name, has, spec.network.cidr),
-                  from,
-                  ours ? "give the new range a network of another name (`network.name`), or destroy the cluster first"
-                       : fmt::format("declare `network.cidr: {}`, or another `network.name`", has));
+                  from, fitting_network(state.name, range, ours));
   } else if (!ours && !state.active) {
     findings.fail("network", fmt::format("network {} exists, is not active, and gpuplan did not make it", state.name),
                   from,
-                  fmt::format("start it (`virsh net-start {}`), or declare another `network.name`", state.name));
+                  fmt::format("start it{}, or declare another `network.name`",
+                              with_virsh(host.hypervisor(), {"net-start", state.name})));
   } else {
     findings.pass("network",
                   fmt::format("network {} has {} and {}", state.name, has,
@@ -62,7 +69,7 @@ void check_network(const Vm& vm, const Spec& spec, HostReader& host, Findings& f
     return;
   }
   const auto existing = host.hypervisor().network(vm.network);
-  if (existing) check_existing_network(*existing, vm, spec, findings);
+  if (existing) check_existing_network(*existing, vm, spec, host, findings);
 }
 
 std::int64_t gib_still_to_make(const Spec& spec, HostReader& host) {
@@ -76,10 +83,10 @@ std::int64_t gib_still_to_make(const Spec& spec, HostReader& host) {
 
 void check_storage(const Vm& vm, const Spec& spec, HostReader& host, Findings& findings) {
   const auto pool = host.hypervisor().pool(vm.pool);
-  const std::string from = fmt::format("virsh pool-info {}", vm.pool);
+  const std::string from = fmt::format("libvirt, storage pool {}", vm.pool);
   if (!pool) {
     findings.pass("storage-pool", fmt::format("pool {} will be made in {}", vm.pool, vm.pool_path),
-                  "virsh pool-list --all");
+                  "libvirt");
     return;
   }
   if (pool->path != vm.pool_path) {
@@ -91,7 +98,8 @@ void check_storage(const Vm& vm, const Spec& spec, HostReader& host, Findings& f
   const auto mark = read_pool_mark(host.files(), pool->path);
   if (!pool->active && !(mark && mark->cluster == vm.owner)) {
     findings.fail("storage-pool", fmt::format("pool {} exists, is not active, and gpuplan did not make it", vm.pool),
-                  from, fmt::format("start it (`virsh pool-start {}`), or declare another `storage.pool`", vm.pool));
+                  from, fmt::format("start it{}, or declare another `storage.pool`",
+                                    with_virsh(host.hypervisor(), {"pool-start", vm.pool})));
     return;
   }
   findings.pass("storage-pool", fmt::format("pool {} lies in {}", vm.pool, pool->path), from);

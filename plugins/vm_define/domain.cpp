@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "host/virsh.h"
 #include "placement.h"
+#include "plugin/waiting.h"
 
 namespace gpuplan::vm_define {
 namespace {
@@ -17,14 +19,17 @@ bool is_on(Host& host, const std::string& name) {
   return state && state->power == PowerState::running;
 }
 
-[[noreturn]] void fail_boot(HostError::Kind kind, const std::string& name, const std::string& what, Host& host) {
+[[noreturn]] void fail_boot(HostError::Kind kind, const std::string& name, const std::string& cluster,
+                            const std::string& what, Host& host) {
   const std::string tail = host.hypervisor().console_tail(name, console_lines);
   throw HostError(
       kind, name,
-      fmt::format("{}; {}; look at it with `virsh console {}`", what,
-                  tail.empty() ? "its console is empty, which points at the firmware or the address window"
-                               : "the end of its console follows",
-                  name),
+      tail.empty() ? fmt::format("{}; its console is empty: either the firmware did not start it (too many GPUs or too much "
+                                 "memory for the address bits: see the check address-width), or the image has no "
+                                 "console=ttyS0",
+                                 what)
+                   : fmt::format("{}; the end of its console follows, all of it shows `gpuplan console {} --cluster {} --log`",
+                                 what, name, cluster),
       tail);
 }
 
@@ -45,9 +50,8 @@ std::optional<FoundDomain> find_domain(HypervisorReader& hypervisor, const std::
   auto definition = parse_domain(state->xml);
   if (!definition) {
     throw HostError(HostError::Kind::failed, name,
-                    fmt::format("the definition of domain {} is not a domain document; look at `virsh dumpxml "
-                                "--inactive {}`",
-                                name, name));
+                    fmt::format("the definition of domain {} is not a domain document; look at it{}", name,
+                                with_virsh(hypervisor, {"dumpxml", "--inactive", name})));
   }
   return FoundDomain{std::move(*state), std::move(*definition)};
 }
@@ -88,17 +92,20 @@ void start_guest(const std::string& name, const std::string& address, Host& host
   const GuestTarget target{name, address};
   const std::string what = fmt::format("a login on {} ({})", name, address);
   context.progress(fmt::format("waiting for {}", what));
+  const std::int64_t limit = context.spec().timeouts.guest_boot;
   bool stopped = false;
   try {
-    context.wait_until(what, std::chrono::seconds(context.spec().timeouts.guest_boot), login_poll, [&] {
+    context.wait_until(what, std::chrono::seconds(limit), login_poll, [&] {
       stopped = !is_on(host, name);
       return stopped || host.guests().answers(target);
     });
   } catch (const HostError& error) {
     if (error.kind() != HostError::Kind::timed_out) throw;
-    fail_boot(HostError::Kind::timed_out, name, error.what(), host);
+    const std::string in_vain = fmt::format("{}; {}", waited_in_vain(what, limit), more_time("guest_boot", limit));
+    fail_boot(HostError::Kind::timed_out, name, context.spec().cluster, in_vain, host);
   }
-  if (stopped) fail_boot(HostError::Kind::failed, name, fmt::format("{} stopped while it booted", name), host);
+  if (!stopped) return;
+  fail_boot(HostError::Kind::failed, name, context.spec().cluster, fmt::format("{} stopped while it booted", name), host);
 }
 
 DomainDefinition define(const Vm& vm, const std::string& disk_path, const std::string& seed_path, FileReader& files) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "host/virsh.h"
 #include "host/xml/domain_xml.h"
 #include "json/json.h"
 #include "spec/network_range.h"
@@ -51,9 +52,8 @@ std::string ensure_image(const Vm& vm, const Spec& spec, Host& host, StepContext
   }
   if (!image) {
     throw HostError(HostError::Kind::failed, vm.image,
-                    fmt::format("the base image {} is not in storage pool {} although it was fetched; look at `virsh "
-                                "vol-list {}`",
-                                vm.image, vm.pool, vm.pool));
+                    fmt::format("the base image {} is not in storage pool {} although it was fetched; see what is in it{}",
+                                vm.image, vm.pool, with_virsh(host.hypervisor(), {"vol-list", vm.pool})));
   }
   return image->path;
 }

@@ -5,6 +5,7 @@
 #include "domain.h"
 #include "fabric.h"
 #include "host/seed/seed.h"
+#include "host/virsh.h"
 #include "spec/network_range.h"
 #include "vm_define.h"
 
@@ -76,8 +77,8 @@ std::string path_of(const Vm& vm, const std::string& volume, HypervisorReader& h
   const auto state = hypervisor.volume(vm.pool, volume);
   if (state) return state->path;
   throw HostError(HostError::Kind::failed, volume,
-                  fmt::format("volume {} is not in storage pool {} although it was made; look at `virsh vol-list {}`",
-                              volume, vm.pool, vm.pool));
+                  fmt::format("volume {} is not in storage pool {} although it was made; see what is in it{}", volume,
+                              vm.pool, with_virsh(hypervisor, {"vol-list", vm.pool})));
 }
 
 void delete_volumes(const Vm& vm, const std::string& keep_disk, Host& host) {

@@ -63,6 +63,25 @@ TEST_CASE("defect 1: a missing device fails, with the GPUs that are there and th
   CHECK(results[0].read_from == "/sys/bus/pci/devices/0000:0b:00.0");
   CHECK(results[0].remedy ==
         "GPUs on this host: 0000:0a:00.0 (10de:2330), 0000:18:00.0 (10de:2330); did you mean 0000:0a:00.0?");
+  SECTION("not one that the spec lists already") {
+    declare_used_gpu(host.spec, "0000:0a:00.0");
+    CHECK(host.gpu.check().front().remedy ==
+          "GPUs on this host: 0000:0a:00.0 (10de:2330), 0000:18:00.0 (10de:2330); correct `gpus`, or let `gpuplan init` "
+          "write a spec for this host");
+  }
+  SECTION("nor one that is more than a slip of the finger away") {
+    host.spec.gpus[0].address = *parse_bdf("0000:0b:01.0");
+    host.gpu.address = "0000:0b:01.0";
+    CHECK_THAT(host.gpu.check().front().remedy, contains("; correct `gpus`"));
+  }
+  SECTION("nor the boot display, which may be the only one") {
+    host.bus.remove("0000:18:00.0");
+    host.host.contents[device + "/boot_vga"] = "1\n";
+    CHECK(host.gpu.check().front().remedy ==
+          "the only GPU of this host is the one it boots on (0000:0a:00.0), which cannot be given away");
+    host.host.contents[device + "/class"] = "0x020000\n";
+    CHECK(host.gpu.check().front().remedy == "this host has no GPU at all; see `gpuplan discover --all`");
+  }
 }
 
 TEST_CASE("defect 5: the rest of the IOMMU group is looked at") {
@@ -165,6 +184,8 @@ TEST_CASE("vfio-bind: what the device is") {
     host.spec.gpu_device_ids = {{0x10de, 0x2335}, {0x10de, 0x2336}};
     is_failure(host.check("device-id"), "0000:0a:00.0 is 10de:2330, gpu_device_ids allows 10de:2335, 10de:2336",
                "add 10de:2330 to gpu_device_ids if this card is meant");
+    host.host.contents[device + "/boot_vga"] = "1\n";
+    CHECK(host.check("device-id").remedy == "take it out of `gpus`: see boot-display");
     host.spec.gpu_device_ids.push_back({0x10de, 0x2330});
     CHECK(host.check("device-id").status == CheckStatus::pass);
   }
@@ -239,8 +260,31 @@ TEST_CASE("vfio-bind: a GPU in use is refused with who uses it") {
   SECTION("a process") {
     host.bus.hold(address, 4242, "python3", "/user.slice/user-0.slice/session-1.scope");
     is_failure(host.check("in-use"), "GPU 0000:0a:00.0 is held by python3 (pid 4242, unit session-1.scope)",
-               "end process 4242");
+               "see what it is with `ps -fp 4242`, then end it: `kill 4242`");
     CHECK(host.check("in-use").read_from == "/proc/4242/fd");
+  }
+  SECTION("a virtual machine that libvirt does not know, which is not to be killed") {
+    const std::string remedy = "do not kill it, it is a virtual machine: shut that down from inside, or choose another GPU";
+    host.bus.hold(address, 4242, "qemu-system-x86", "/user.slice/user-0.slice/session-1.scope");
+    CHECK(host.check("in-use").remedy == remedy);
+    host.bus.end_process(4242);
+    host.bus.hold(address, 4242, "kvm", "/machine.slice/machine-qemu\\x2d2\\x2dother.scope/libvirt/emulator");
+    CHECK(host.check("in-use").remedy == remedy);
+  }
+  SECTION("a container, whose runtime would start it again") {
+    const std::string id(64, 'c');
+    const std::string remedy =
+        "find the container with `docker ps --no-trunc | grep cccccccccccc` or `crictl ps --no-trunc | grep cccccccccccc` and "
+        "stop it there: its runtime may start a process that was ended again";
+    for (const std::string& group : {"/docker/" + id, "/system.slice/docker-" + id + ".scope",
+                                     "/kubepods.slice/cri-containerd-" + id + ".scope"}) {
+      CAPTURE(group);
+      host.bus.hold(address, 4242, "python3", group);
+      CHECK(host.check("in-use").remedy == remedy);
+      host.bus.end_process(4242);
+    }
+    host.bus.hold(address, 4242, "python3", "/system.slice/docker-short.scope");
+    CHECK_THAT(host.check("in-use").remedy, contains("kill 4242"));
   }
   SECTION("a service, unless the spec lists it") {
     host.bus.hold(address, 812, "nvidia-persiste", "/system.slice/nvidia-persistenced.service");
@@ -263,7 +307,9 @@ TEST_CASE("vfio-bind: a GPU in use is refused with who uses it") {
     host.host.contents["/proc/7/comm"] = "x\n";
     host.host.broken["/proc/7/fd"] = HostError::Kind::denied;
     CHECK(host.check("in-use").status == CheckStatus::warn);
-    CHECK(host.check("in-use").remedy == "run as root; from root only a container or a security module hides them");
+    CHECK(host.check("in-use").remedy ==
+          "run gpuplan as root; if that is root already, a container or a security module (AppArmor, SELinux) hides them: run "
+          "it outside of that");
   }
 }
 
@@ -340,13 +386,26 @@ TEST_CASE("vfio-bind: VMs that have the GPU") {
     host.give_to_domain("windows", "", PowerState::running);
     is_failure(host.check("foreign-domain"),
                "0000:0a:00.0 belongs to the running VM windows, which gpuplan did not make",
-               "shut windows down and detach the GPU from it, or list another GPU");
+               "shut windows down and take the GPU out of it, or list another GPU");
+  }
+  SECTION("a running one of another cluster of gpuplan's, as one problem") {
+    MemoryFunction bound{address};
+    bound.driver = "vfio-pci";
+    CheckedHost taken(bound);
+    taken.host.links["/proc/20001/fd/30"] = "/dev/vfio/30";
+    taken.host.contents["/proc/20001/comm"] = "qemu-system-x86\n";
+    CHECK_THAT(taken.check("in-use").remedy, contains("do not kill it"));
+    taken.give_to_domain("other-w-1", "other", PowerState::running);
+    is_failure(taken.check("foreign-domain"), "0000:0a:00.0 belongs to the running VM other-w-1 of gpuplan's cluster other",
+               "take the GPU out of the spec of other and apply that, or list another GPU");
+    CHECK(taken.check("in-use").status == CheckStatus::pass);
+    CHECK(taken.check("in-use").found == "used by the VM other-w-1: see foreign-domain");
   }
   SECTION("one that is off") {
     host.give_to_domain("windows", "other", PowerState::off);
     CHECK(host.check("foreign-domain").status == CheckStatus::warn);
     CHECK(host.check("foreign-domain").found ==
-          "0000:0a:00.0 belongs to the defined VM windows, which gpuplan did not make");
+          "0000:0a:00.0 belongs to the defined VM windows of gpuplan's cluster other");
   }
   SECTION("our own") {
     host.give_to_domain("gpu-worker-1", "gpu", PowerState::running);

@@ -35,7 +35,7 @@ inline CheckResult check_named(const std::vector<CheckResult>& results, const st
   return {};
 }
 
-// "fail in-use: GPU … | end process 4242"; without results that passed: "".
+// "fail in-use: GPU … | see what it is …"; without results that passed: "".
 inline std::string problems(const std::vector<CheckResult>& results) {
   std::string text;
   for (const CheckResult& result : results) {

@@ -58,8 +58,8 @@ TEST_CASE("a domain of that name that gpuplan did not make is refused") {
   rig.host.hypervisor().define_domain(render_domain(other));
   CHECK(failures(rig, "gpu-worker-1") ==
         std::vector<std::string>{
-            "vm-name: a domain called gpu-worker-1 exists that gpuplan did not make; rename it (`virsh "
-            "domrename gpu-worker-1 NEW`) or give this cluster another name (`cluster:`)"});
+            "vm-name: a domain called gpu-worker-1 exists that gpuplan did not make; rename it while it "
+            "is shut down, or give this cluster another name (`cluster:`)"});
   other.owner.cluster = "lab";
   other.uuid = rig.host.hypervisor().domain("gpu-worker-1")->uuid;
   rig.host.hypervisor().define_domain(render_domain(other));
@@ -75,8 +75,8 @@ TEST_CASE("a volume of that name that gpuplan does not know is refused") {
   const auto failed = failures(rig, "gpu-worker-1");
   REQUIRE(failed.size() == 1);
   CHECK(failed[0] ==
-        "vm-disk: volume gpu-worker-1.qcow2 exists in pool gpuplan, and gpuplan does not know it; if nobody needs "
-        "it: `virsh vol-delete --pool gpuplan gpu-worker-1.qcow2`; else rename it");
+        "vm-disk: volume gpu-worker-1.qcow2 exists in pool gpuplan, and gpuplan does not know it; delete it if "
+        "nobody needs it, else rename it");
 }
 
 TEST_CASE("a disk cannot shrink") {
@@ -111,7 +111,7 @@ TEST_CASE("defect 14: a GPU that is assigned to two workers is refused before an
   CHECK(rig.host.calls.made.empty());
 }
 
-TEST_CASE("a GPU that a foreign VM has is refused while that VM runs") {
+TEST_CASE("a GPU that a foreign VM has is left to that GPU's own check: one problem, one message") {
   Rig rig;
   DomainDefinition other;
   other.name = "cad";
@@ -119,12 +119,11 @@ TEST_CASE("a GPU that a foreign VM has is refused while that VM runs") {
   other.cpus = 1;
   other.devices = {parse_bdf("0a:00.0").value()};
   rig.host.hypervisor().define_domain(render_domain(other));
-  CHECK(failures(rig, "gpu-worker-1").empty());
-  CHECK_THAT(texts(rig.check("gpu-worker-1"), CheckStatus::warn).at(0),
-             contains("is passed through to domain cad, which is off"));
   rig.host.hypervisor().start_domain("cad");
-  CHECK_THAT(failures(rig, "gpu-worker-1").at(0),
-             contains("GPU 0000:0a:00.0 is passed through to domain cad, which is running"));
+  CHECK(failures(rig, "gpu-worker-1").empty());
+  CHECK(texts(rig.check("gpu-worker-1"), CheckStatus::warn).empty());
+  const auto resources = vm_define().expand(rig.spec);
+  CHECK(std::count(resources[1].depends_on.begin(), resources[1].depends_on.end(), Address("vfio-bind", "0000:0a:00.0")) == 1);
 }
 
 TEST_CASE("the address width must hold the GPUs' window") {
@@ -166,6 +165,13 @@ TEST_CASE("an existing network is used if it fits, and refused if not") {
           std::vector<std::string>{
               "network: network gpu-k8s-net has 10.1.2.0/24, the spec says 192.168.130.0/24; declare "
               "`network.cidr: 10.1.2.0/24`, or another `network.name`"});
+  }
+  SECTION("no range at all") {
+    add_network(rig, "gpu-k8s-net", "", "", true);
+    CHECK(failures(rig, "gpu-control-plane") ==
+          std::vector<std::string>{
+              "network: network gpu-k8s-net has no IPv4 range, the spec says 192.168.130.0/24; declare another "
+              "`network.name`, of which gpuplan makes a network: gpu-k8s-net has no addresses for VMs"});
   }
   SECTION("not active") {
     add_network(rig, "gpu-k8s-net", "192.168.130.1", "", false);
@@ -230,9 +236,10 @@ TEST_CASE("a libvirt that does not answer is left to iommu-check; what needs non
     Rig rig;
     rig.host.fake_hypervisor.silent = HostError(kind, "libvirt", "cannot reach libvirt");
     const auto results = rig.check("gpu-worker-1");
-    REQUIRE(results.size() == 1);
-    CHECK(results.front().name == "address-width");
-    CHECK(results.front().status == CheckStatus::pass);
+    REQUIRE(results.size() == 2);
+    CHECK(results[0].name == "gpu-assignment");
+    CHECK(results[1].name == "address-width");
+    for (const CheckResult& result : results) CHECK(result.status == CheckStatus::pass);
     rig.worker(1).gpu_indexes = {3, 5, 6, 7};
     CHECK(failures(rig, "gpu-worker-1") ==
           std::vector<std::string>{"gpu-assignment: GPU 0000:43:00.0 is assigned to both gpu-worker-1 and gpu-worker-2; a "

@@ -218,11 +218,18 @@ TEST_CASE("defect 15: a guest that does not come up fails its step, with the end
   } catch (const HostError& error) {
     CHECK(error.kind() == HostError::Kind::timed_out);
     CHECK(std::string(error.what()) ==
-          "a login on gpu-worker-1 (192.168.130.21) did not happen within 900s; the end of its console follows; look "
-          "at it "
-          "with `virsh console gpu-worker-1`");
+          "waited 15m for a login on gpu-worker-1 (192.168.130.21), in vain; more time: `timeouts: {guest_boot: 30m}` in the "
+          "spec; the end of its console follows, all of it shows `gpuplan console gpu-worker-1 --cluster gpu --log`");
     CHECK(error.output_tail() == "[    1.0] Kernel panic");
   }
+}
+
+TEST_CASE("a guest that says nothing on its console either is told with what may be behind that") {
+  Rig rig;
+  rig.host.fake_guests.silent.insert("gpu-worker-1");
+  rig.host.fake_hypervisor.console.clear();
+  CHECK_THROWS_WITH(rig.run(rig.plan("gpu-worker-1")), contains("its console is empty: either the firmware did not start it") &&
+                                                           contains("or the image has no console=ttyS0"));
 }
 
 TEST_CASE("a guest that stops while it boots is not waited for") {
