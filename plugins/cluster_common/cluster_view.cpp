@@ -25,6 +25,10 @@ std::vector<std::string> kubectl(std::vector<std::string> arguments) {
   return argv;
 }
 
+std::string kubectl_by_ssh(const std::string& cluster, const std::string& control_plane, const std::string& arguments) {
+  return by_ssh(cluster, control_plane, fmt::format("kubectl --kubeconfig {} {}", admin_kubeconfig, arguments));
+}
+
 Reach ClusterView::reach(std::string& note) {
   try {
     const Presence presence = guest_.presence();
@@ -80,7 +84,23 @@ std::optional<Json> ClusterView::object(const std::string& type, const std::stri
 
 void wait_for_api(StepContext& context, ClusterView& cluster) {
   wait_for(context, fmt::format("an answer of the Kubernetes API on {}", cluster.guest().target().node),
-           context.spec().timeouts.kubeadm, [&](std::string& seen) { return cluster.api_is_ready(seen); });
+           context.spec().timeouts.kubeadm, [&](std::string& seen) { return cluster.api_is_ready(seen); },
+           {"kubeadm", by_ssh(context.spec().cluster, cluster.guest().target().node, "crictl ps -a") +
+                           " shows whether its containers run"});
+}
+
+InVain look_at_kubelet(const StepContext& context, const std::string& node) {
+  return {"node_ready", by_ssh(context.spec().cluster, node, "journalctl -u kubelet -n 50") + " shows what its kubelet misses"};
+}
+
+InVain look_at_operator(const StepContext& context) {
+  const Spec& spec = context.spec();
+  return {"operator", kubectl_by_ssh(spec.cluster, spec.control_plane.name, "get pods -n gpu-operator -o wide") +
+                          " shows which part is missing"};
+}
+
+std::string ask_again(const std::string& cluster) {
+  return fmt::format("`gpuplan verify --cluster {}` says what is wrong with it; plan again when it answers", cluster);
 }
 
 bool is_ready(const Json& node) { return string_at(ready_condition(node), "/status") == "True"; }

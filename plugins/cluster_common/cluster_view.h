@@ -16,6 +16,9 @@ inline constexpr const char* owner_label = "gpuplan.io/cluster";
 // `kubectl …` with the administrator's kubeconfig and a limit per request.
 std::vector<std::string> kubectl(std::vector<std::string> arguments);
 
+// "`gpuplan ssh CONTROL_PLANE … -- kubectl …`": how a user runs it.
+std::string kubectl_by_ssh(const std::string& cluster, const std::string& control_plane, const std::string& arguments);
+
 // What stands between us and a cluster's API.
 enum class Reach {
   cluster,     // the API answers
@@ -47,6 +50,13 @@ class ClusterView {
 };
 
 void wait_for_api(StepContext& context, ClusterView& cluster);
+
+// What to do if a node does not become Ready in time.
+InVain look_at_kubelet(const StepContext& context, const std::string& node);
+// What to do if the GPU Operator or its GPUs do not become ready in time.
+InVain look_at_operator(const StepContext& context);
+// The next step where a check could not ask a running cluster.
+std::string ask_again(const std::string& cluster);
 
 bool is_ready(const Json& node);
 std::string why_not_ready(const Json& node);  // the kubelet's words; empty if Ready

@@ -4,6 +4,8 @@
 
 #include <sstream>
 
+#include "plugin/waiting.h"
+
 namespace gpuplan::cluster {
 namespace {
 
@@ -35,6 +37,16 @@ std::string complaint_in(const std::string& errors) {
       first = line;
   }
   return !listed.empty() ? listed : !first.empty() ? first : last;
+}
+
+// The words of a command, but for the options that gpuplan gives to every kubectl and helm.
+std::string without_options(const std::vector<std::string>& argv) {
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < argv.size(); ++i) {
+    if (argv[i] == "--kubeconfig") ++i;
+    else if (argv[i].rfind("--request-timeout=", 0) != 0) words.push_back(argv[i]);
+  }
+  return join_argv(words);
 }
 
 }  // namespace
@@ -74,8 +86,9 @@ bool GuestView::has(const std::string& path) { return query({"test", "-e", path}
 std::string Guest::run(std::vector<std::string> argv, std::chrono::seconds limit) {
   const Command command{std::move(argv), {}, limit};
   const CommandResult result = try_run(command);
-  if (!result.ok()) throw guest_failure(target_.node, command.argv, result);
-  return result.output;
+  if (result.ok()) return result.output;
+  const HostError failure = guest_failure(target_.node, command.argv, result);
+  throw HostError(failure.kind(), failure.subject(), failure.what() + see_log(context_, target_.node), failure.output_tail());
 }
 
 std::string Guest::run_for_secret(std::vector<std::string> argv, std::chrono::seconds limit) {
@@ -108,21 +121,29 @@ void Guest::remove(const std::string& path) {
   if (has(path)) writable_.guests().remove(target_, path);
 }
 
+std::string by_ssh(const std::string& cluster, const std::string& node, const std::string& command) {
+  return fmt::format("`gpuplan ssh {} --cluster {} -- {}`", node, cluster, command);
+}
+
+std::string see_log(const StepContext& context, const std::string& node) {
+  if (context.output_of(node).empty()) return {};
+  return fmt::format("; `gpuplan logs {} --cluster {}` has all of its output", node, context.spec().cluster);
+}
+
 std::string complaint_of(const CommandResult& result) {
   return complaint_in(result.errors.empty() ? result.output : result.errors);
 }
 
 HostError guest_failure(const std::string& node, const std::vector<std::string>& argv, const CommandResult& result) {
-  const std::string words = join_argv(argv);
   const std::string complaint = complaint_of(result);
-  return HostError(HostError::Kind::failed, words,
-                   fmt::format("`{}` on {} failed with exit status {}{}{}", words, node, result.exit_status,
-                               complaint.empty() ? "" : ": ", complaint),
-                   result.errors.empty() ? result.output : result.errors);
+  const std::string sentence =
+      complaint.empty() ? fmt::format("`{}` on {} failed with exit status {}", without_options(argv), node, result.exit_status)
+                        : fmt::format("{} (on {}: `{}`, exit status {})", complaint, node, without_options(argv), result.exit_status);
+  return HostError(HostError::Kind::failed, join_argv(argv), sentence, result.errors.empty() ? result.output : result.errors);
 }
 
 void wait_for(StepContext& context, const std::string& what, std::int64_t limit_seconds,
-              const std::function<bool(std::string& seen)>& ready) {
+              const std::function<bool(std::string& seen)>& ready, const InVain& in_vain) {
   std::string seen;
   context.progress("waiting for " + what);
   try {
@@ -136,13 +157,18 @@ void wait_for(StepContext& context, const std::string& what, std::int64_t limit_
       }
     });
   } catch (const HostError& error) {
-    if (error.kind() != HostError::Kind::timed_out || seen.empty()) throw;
-    throw HostError(HostError::Kind::timed_out, error.subject(), fmt::format("{}; last seen: {}", error.what(), seen),
-                    error.output_tail());
+    if (error.kind() != HostError::Kind::timed_out) throw;
+    std::string sentence = waited_in_vain(what, limit_seconds);
+    if (!seen.empty()) sentence += "; last seen: " + seen;
+    if (!in_vain.look.empty()) sentence += "; " + in_vain.look;
+    if (!in_vain.timeout.empty()) sentence += "; " + more_time(in_vain.timeout, limit_seconds);
+    throw HostError(HostError::Kind::timed_out, error.subject(), sentence, error.output_tail());
   }
 }
 
 void wait_for_login(StepContext& context, GuestView& guest) {
+  const std::string console =
+      fmt::format("`gpuplan console {} --cluster {} --log` shows how far it is", guest.target().node, context.spec().cluster);
   wait_for(context, fmt::format("a login on {} at {}", guest.target().node, guest.target().address),
            context.spec().timeouts.ssh, [&](std::string& seen) {
              const Presence presence = guest.presence();
@@ -151,7 +177,8 @@ void wait_for_login(StepContext& context, GuestView& guest) {
              else
                seen = guest.trouble();
              return presence == Presence::answers;
-           });
+           },
+           {"ssh", console});
 }
 
 bool wait_to_undo(StepContext& context, GuestView& guest) {

@@ -57,16 +57,28 @@ class Guest : public GuestView {
   StepContext& context_;
 };
 
+// "`gpuplan ssh NODE --cluster CLUSTER -- COMMAND`": how a user runs it there, for the next step of a message.
+std::string by_ssh(const std::string& cluster, const std::string& node, const std::string& command);
+
+// "; `gpuplan logs NODE …` has all of its output" behind a failure; empty if no log of the node is kept.
+std::string see_log(const StepContext& context, const std::string& node);
+
 // The line of a failed program's output that says why; empty if there is none.
 std::string complaint_of(const CommandResult& result);
-// The sentence for a program that failed on a guest, with the line of its output that says why:
-// kubeadm's last line, for one, never does.
+// The sentence for a program that failed on a guest: first the line of its output that says why, which kubeadm's last
+// line, for one, never is; then the program, without the options that every kubectl gets.
 HostError guest_failure(const std::string& node, const std::vector<std::string>& argv, const CommandResult& result);
 
+// What a user can do about a wait that was in vain.
+struct InVain {
+  std::string timeout;  // the key of the spec's `timeouts` that gives it longer; empty: none
+  std::string look;     // where to look why: "`gpuplan …` shows …"; may be empty
+};
+
 // context.wait_until, which in addition survives a guest that does not answer for a while, and says at
-// the end what was seen last. `ready` may set `seen`.
+// the end what was seen last and what to do. `ready` may set `seen`.
 void wait_for(StepContext& context, const std::string& what, std::int64_t limit_seconds,
-              const std::function<bool(std::string& seen)>& ready);
+              const std::function<bool(std::string& seen)>& ready, const InVain& in_vain = {});
 void wait_for_login(StepContext& context, GuestView& guest);
 
 // For undo: true once the guest answers; false if there is no running guest in which anything could

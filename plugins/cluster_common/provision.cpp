@@ -15,13 +15,19 @@ Command command_of(const GuestScript& script, bool check, std::chrono::seconds l
   return command;
 }
 
+// What a script says is an error, it says without the word.
+std::string without_error(const std::string& complaint) {
+  constexpr std::string_view word = "error: ";
+  return complaint.rfind(word, 0) == 0 ? complaint.substr(word.size()) : complaint;
+}
+
+// `log`: how to see all of its output, see_log; may be empty.
 HostError script_failure(const std::string& node, const GuestScript& script, const Command& command,
                          const CommandResult& result, const std::string& log) {
-  const std::string complaint = complaint_of(result);
+  const std::string complaint = without_error(complaint_of(result));
   return HostError(HostError::Kind::failed, join_argv(command.argv),
                    fmt::format("{} on {} failed: {}{}", script.purpose, node,
-                               complaint.empty() ? fmt::format("exit status {}", result.exit_status) : complaint,
-                               log.empty() ? "" : fmt::format("; all that it printed is in {}", log)),
+                               complaint.empty() ? fmt::format("exit status {}", result.exit_status) : complaint, log),
                    result.errors.empty() ? result.output : result.errors);
 }
 
@@ -33,7 +39,8 @@ void wait_for_first_boot(GuestView& guest, StepContext& context) {
              const std::string status = guest.query({"cloud-init", "status"}).output;
              seen = "cloud-init is not done";
              return status.find("status: running") == std::string::npos && status.find("status: not ") == std::string::npos;
-           });
+           },
+           {"guest_boot", by_ssh(context.spec().cluster, guest.target().node, "cloud-init status --long") + " tells more"});
 }
 
 }  // namespace
@@ -64,7 +71,8 @@ void provision(Guest& guest, const std::vector<GuestScript>& scripts, StepContex
     if (found.exit_status != incomplete) throw script_failure(node, script, check, found, "");
     const Command command = command_of(script, false, limit);
     const CommandResult result = guest.try_run(command);
-    if (!result.ok()) throw script_failure(node, script, command, result, context.output_of(node));
+    if (result.ok()) continue;
+    throw script_failure(node, script, command, result, see_log(context, node));
   }
 }
 

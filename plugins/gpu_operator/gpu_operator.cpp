@@ -100,13 +100,14 @@ std::vector<CheckResult> GpuOperator::check(const Resource& resource, const Spec
       out.push_back(problem(
           "operator-owner", resource, CheckStatus::fail,
           fmt::format("the cluster has a release {0} in namespace {0} that gpuplan did not install", release_name),
-          fmt::format("take it away with `helm uninstall {0} -n {0}`, or set gpu_operator.enabled to false",
-                      release_name),
+          fmt::format("set gpu_operator.enabled to false, or take it away: {}",
+                      cluster::by_ssh(spec.cluster, spec.control_plane.name, join_argv(helm({"uninstall", release_name})))),
           locate(spec, "gpu_operator")));
     }
   } catch (const HostError& error) {
     out.push_back(problem("operator-owner", resource, CheckStatus::warn,
-                          fmt::format("could not be read: {}", error.what()), "", locate(spec, "gpu_operator")));
+                          fmt::format("whether a GPU Operator is installed could not be read: {}", error.what()),
+                          cluster::ask_again(spec.cluster), locate(spec, "gpu_operator")));
   }
   return out;
 }

@@ -74,7 +74,8 @@ void wait_for_policy(Cluster& in, StepContext& context) {
                       const std::string state = cluster_policy_state(in.view);
                       seen = state.empty() ? "there is no ClusterPolicy" : fmt::format("its state is {}", state);
                       return state == "ready";
-                    });
+                    },
+                    cluster::look_at_operator(context));
 }
 
 void wait_for_gpus(Cluster& in, StepContext& context) {
@@ -90,7 +91,8 @@ void wait_for_gpus(Cluster& in, StepContext& context) {
                             fmt::format("{}{} offers {} of {}", seen.empty() ? "" : ", ", worker.name, now, planned);
                       }
                       return seen.empty();
-                    });
+                    },
+                    cluster::look_at_operator(context));
 }
 
 // Takes away what was not there in `before`: an undo record, or null if everything was.

@@ -114,6 +114,12 @@ ClusterFound find_cluster(cluster::ClusterView& view) {
   return found;
 }
 
+std::string only_a_new_cluster(const std::string& old, const std::string& cluster) {
+  return fmt::format("put {} back; only a new cluster can have another, and `gpuplan destroy --cluster {}` deletes everything "
+                     "that is stored in this one",
+                     old, cluster);
+}
+
 bool has_manifests(cluster::GuestView& guest) {
   return guest.has("/etc/kubernetes/manifests/kube-apiserver.yaml") || guest.has(cluster::admin_kubeconfig);
 }

@@ -49,6 +49,9 @@ struct ClusterFound {
 // Throws HostError if the API does not answer.
 ClusterFound find_cluster(cluster::ClusterView& view);
 
+// What to do about a property of a running cluster that the spec now has otherwise. `old`: what the spec should say again.
+std::string only_a_new_cluster(const std::string& old, const std::string& cluster);
+
 // Whether files of a control plane are there, whole or half made.
 bool has_manifests(cluster::GuestView& guest);
 

@@ -39,21 +39,26 @@ void check_running_cluster(std::vector<CheckResult>& out, const Resource& resour
          fmt::format("{} runs the cluster `{}`, which gpuplan did not make for `{}`", wanted.node, found.name,
                      wanted.cluster),
          "ConfigMap kube-system/kubeadm-config",
-         fmt::format("take it away with `kubeadm reset` on {}, or choose another value for `cluster`", wanted.node),
+         fmt::format("choose another value for `cluster`; {} deletes the one that is there",
+                     cluster::by_ssh(wanted.cluster, wanted.node, "kubeadm reset --force")),
          false, locate(spec, "cluster")});
     return;
   }
-  const std::string start_anew =
-      "the running cluster cannot be changed in this: put the old value back, or `gpuplan destroy` and apply anew";
+  const auto put_back = [&](const char* key, const std::string& is) {
+    return only_a_new_cluster(fmt::format("`kubernetes.{}: {}`", key, is), wanted.cluster);
+  };
+  const std::string version = cluster::version_like(found.version, wanted.version);
   check_fixed(out, resource, spec, "kubernetes-version", "kubernetes.version",
-              cluster::version_like(found.version, wanted.version), wanted.version,
-              "gpuplan does not upgrade clusters yet: put the old version back, or `gpuplan destroy` and apply anew");
-  check_fixed(out, resource, spec, "pod-network", "kubernetes.pod_cidr", found.pod_cidr, wanted.pod_cidr, start_anew);
+              version, wanted.version, "gpuplan does not upgrade clusters yet: " + put_back("version", version));
+  check_fixed(out, resource, spec, "pod-network", "kubernetes.pod_cidr", found.pod_cidr, wanted.pod_cidr,
+              put_back("pod_cidr", found.pod_cidr));
   check_fixed(out, resource, spec, "service-network", "kubernetes.service_cidr", found.service_cidr,
-              wanted.service_cidr, start_anew);
-  check_fixed(out, resource, spec, "endpoint", "network.cidr", found.endpoint, wanted.endpoint(), start_anew);
+              wanted.service_cidr, put_back("service_cidr", found.service_cidr));
+  check_fixed(out, resource, spec, "endpoint", "network.cidr", found.endpoint, wanted.endpoint(),
+              only_a_new_cluster("the old `network.cidr`", wanted.cluster));
   if (found.cni != "none" && wanted.cni != "none") {
-    check_fixed(out, resource, spec, "cni", "kubernetes.cni", found.cni, wanted.cni, start_anew);
+    check_fixed(out, resource, spec, "cni", "kubernetes.cni", found.cni, wanted.cni,
+                put_back("cni", found.cni));
   }
 }
 
@@ -119,9 +124,9 @@ std::vector<CheckResult> K8sInit::check(const Resource& resource, const Spec& sp
     out.push_back({"kubernetes-version",
                    resource.address,
                    CheckStatus::warn,
-                   fmt::format("could not be read: {}", error.what()),
+                   fmt::format("whether the running cluster fits the spec could not be read: {}", error.what()),
                    "",
-                   "",
+                   cluster::ask_again(wanted.cluster),
                    false,
                    {}});
   }

@@ -24,21 +24,23 @@ void reset(Guest& guest, StepContext& context) {
 
 void require_same_cluster(const ControlPlane& wanted, const ClusterFound& found) {
   const std::string version = cluster::version_like(found.version, wanted.version);
-  std::string difference;
-  if (found.name != wanted.cluster)
+  std::string difference, old;
+  if (found.name != wanted.cluster) {
     difference = fmt::format("is `{}` and not `{}`", found.name, wanted.cluster);
-  else if (version != wanted.version)
+    old = "the old value of `cluster`";
+  } else if (version != wanted.version) {
     difference = fmt::format("runs Kubernetes {}, the spec says {}", version, wanted.version);
-  else if (found.pod_cidr != wanted.pod_cidr)
+    old = fmt::format("`kubernetes.version: {}`", version);
+  } else if (found.pod_cidr != wanted.pod_cidr) {
     difference = fmt::format("has the pod network {}, the spec says {}", found.pod_cidr, wanted.pod_cidr);
-  else if (found.service_cidr != wanted.service_cidr)
+    old = fmt::format("`kubernetes.pod_cidr: {}`", found.pod_cidr);
+  } else if (found.service_cidr != wanted.service_cidr) {
     difference = fmt::format("has the service network {}, the spec says {}", found.service_cidr, wanted.service_cidr);
+    old = fmt::format("`kubernetes.service_cidr: {}`", found.service_cidr);
+  }
   if (difference.empty()) return;
-  throw HostError(
-      HostError::Kind::refused, wanted.node,
-      fmt::format(
-          "the cluster on {} {}; that cannot be changed in place: put the old value back, or destroy and apply anew",
-          wanted.node, difference));
+  throw HostError(HostError::Kind::refused, wanted.node,
+                  fmt::format("the cluster on {} {}; {}", wanted.node, difference, only_a_new_cluster(old, wanted.cluster)));
 }
 
 // Waits for a control plane whose init was cut short; false if it does not come up whole.
@@ -62,8 +64,9 @@ bool is_initialised(Guest& guest, ClusterView& view, StepContext& context) {
     throw HostError(
         HostError::Kind::refused, guest.target().node,
         fmt::format("/etc/kubernetes on {} holds a control plane that is not complete and that gpuplan did not make; "
-                    "look at it, then take it away with `kubeadm reset`",
-                    guest.target().node));
+                    "look at it: {} deletes it",
+                    guest.target().node,
+                    cluster::by_ssh(context.spec().cluster, guest.target().node, "kubeadm reset --force")));
   }
   if (half_made_comes_up(view, context)) return true;
   reset(guest, context);
@@ -83,7 +86,8 @@ void wait_until_ready(const ControlPlane& wanted, ClusterView& view, StepContext
                       const std::optional<Json> node = view.node(wanted.node);
                       seen = node ? cluster::why_not_ready(*node) : fmt::format("there is no node {}", wanted.node);
                       return seen.empty();
-                    });
+                    },
+                    cluster::look_at_kubelet(context, wanted.node));
 }
 
 }  // namespace

@@ -61,6 +61,11 @@ std::string join_config(const Worker& worker, const JoinTicket& ticket, const st
                     {"kubeletExtraArgs", cluster::kubelet_arguments(minor, worker.cluster, worker.address)}}}});
 }
 
+std::string rename_or_delete(const Worker& worker) {
+  return fmt::format("rename the worker in the spec, or take the node away: {}",
+                     cluster::kubectl_by_ssh(worker.cluster, worker.control_plane.node, "delete node " + worker.node));
+}
+
 bool is_ours(const Json& node, const Worker& worker) {
   return cluster::label_of(node, cluster::owner_label) == worker.cluster;
 }

@@ -38,6 +38,8 @@ JoinTicket parse_join_command(const std::string& output);
 // The file for `kubeadm join --config`. The CA is always pinned.
 std::string join_config(const Worker& worker, const JoinTicket& ticket, const std::string& kubeadm_version);
 
+// What to do about a node of that name that gpuplan did not bring in.
+std::string rename_or_delete(const Worker& worker);
 bool is_ours(const Json& node, const Worker& worker);
 bool is_schedulable(const Json& node);
 

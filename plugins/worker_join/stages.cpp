@@ -90,17 +90,16 @@ void refuse_foreign(const Sides& sides, const Json& node, const Change& change) 
   if (is_ours(node, sides.worker) || change.action == Action::update) return;
   throw HostError(
       HostError::Kind::refused, sides.worker.node,
-      fmt::format(
-          "the cluster has a node {} that gpuplan did not bring in; rename the worker, or take the node away with "
-          "`kubectl delete node {}`",
-          sides.worker.node, sides.worker.node));
+      fmt::format("the cluster has a node {} that gpuplan did not bring in; {}", sides.worker.node,
+                  rename_or_delete(sides.worker)));
 }
 
 void wait_until_ready(Sides& sides, StepContext& context) {
   const std::string& name = sides.worker.node;
   if (!sides.worker.expects_ready) {
     cluster::wait_for(context, fmt::format("node {} to register", name), context.spec().timeouts.node_ready,
-                      [&](std::string&) { return sides.view.node(name).has_value(); });
+                      [&](std::string&) { return sides.view.node(name).has_value(); },
+                      cluster::look_at_kubelet(context, name));
     return;
   }
   cluster::wait_for(context, fmt::format("node {} to become Ready", name), context.spec().timeouts.node_ready,
@@ -108,7 +107,8 @@ void wait_until_ready(Sides& sides, StepContext& context) {
                       const std::optional<Json> node = sides.view.node(name);
                       seen = node ? cluster::why_not_ready(*node) : fmt::format("there is no node {}", name);
                       return seen.empty();
-                    });
+                    },
+                    cluster::look_at_kubelet(context, name));
 }
 
 void label_and_uncordon(Sides& sides) {
@@ -138,15 +138,29 @@ void wait_for_gpus(Sides& sides, StepContext& context) {
                       const std::int64_t now = node ? cluster::allocatable_gpus(*node) : 0;
                       seen = fmt::format("allocatable nvidia.com/gpu of {} is {}", sides.worker.node, now);
                       return now == planned;
-                    });
+                    },
+                    cluster::look_at_operator(context));
 }
 
 void drain(Sides& sides, StepContext& context) {
   const std::int64_t limit = context.spec().timeouts.node_ready;
   context.progress(fmt::format("draining {}", sides.worker.node));
-  sides.control_plane.run(kubectl({"drain", sides.worker.node, "--ignore-daemonsets", "--delete-emptydir-data",
-                                   fmt::format("--timeout={}s", limit)}),
-                          std::chrono::seconds(limit) + kubectl_limit);
+  const Command command{kubectl({"drain", sides.worker.node, "--ignore-daemonsets", "--delete-emptydir-data",
+                                 fmt::format("--timeout={}s", limit)}),
+                        {}, std::chrono::seconds(limit) + kubectl_limit};
+  const CommandResult result = sides.control_plane.try_run(command);
+  if (result.ok()) return;
+  // kubectl itself proposes --force, which would delete pods that nothing makes again.
+  const auto by_kubectl = [&](const std::string& arguments) {
+    return cluster::kubectl_by_ssh(sides.worker.cluster, sides.worker.control_plane.node, arguments);
+  };
+  throw HostError(
+      HostError::Kind::failed, join_argv(command.argv),
+      fmt::format("{} could not be drained: {}; {} shows the pods that stay, {} the budgets that may hold them; delete the "
+                  "pods that may go, then run the same command again",
+                  sides.worker.node, cluster::complaint_of(result),
+                  by_kubectl("get pods -A -o wide --field-selector spec.nodeName=" + sides.worker.node), by_kubectl("get pdb -A")),
+      result.errors);
 }
 
 // Takes the Node away if it is ours, and what kubeadm left on the worker. `with_drain`: its pods first.

@@ -80,12 +80,11 @@ std::vector<CheckResult> WorkerJoin::check(const Resource& resource, const Spec&
                    fmt::format("the cluster has a node {} that gpuplan did not bring in (no label {}={})",
                                worker.node, cluster::owner_label, worker.cluster),
                    fmt::format("Node {}", worker.node),
-                   fmt::format("rename the worker in the spec, or take the node away with `kubectl delete node {}`",
-                               worker.node),
-                   false, resource.where});
+                   rename_or_delete(worker), false, resource.where});
   } catch (const HostError& error) {
     out.push_back({"node-name", resource.address, CheckStatus::warn,
-                   fmt::format("could not be read: {}", error.what()), "", "", false, resource.where});
+                   fmt::format("whether the node {} is somebody else's could not be read: {}", worker.node, error.what()),
+                   "", cluster::ask_again(worker.cluster), false, resource.where});
   }
   return out;
 }

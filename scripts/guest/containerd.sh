@@ -61,7 +61,8 @@ wait_for_cri() {
     sleep 1
   done
   journalctl -u containerd -n 30 --no-pager || true
-  die "containerd runs, but its CRI plugin does not after $try seconds; the lines above are from its journal"
+  die "containerd runs, but its CRI plugin does not after $try seconds; the last line of its journal:" \
+    "$(journalctl -u containerd -n 1 -o cat --no-pager)"
 }
 
 main() {

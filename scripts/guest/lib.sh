@@ -47,7 +47,7 @@ need() {
   echo "$text"
   if [ "$checking" = yes ]; then return; fi
   "$fix" </dev/null
-  "$check" </dev/null || die "$script.sh: still so after it was mended: $text"
+  "$check" </dev/null || die "$text, and $script.sh could not change that; look at the node: gpuplan ssh $(uname -n)"
 }
 
 finish() {
@@ -80,17 +80,24 @@ require_known_system() {
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
 # Waits while something else has the packages' locks, and tries again what a network does not give at once. By itself
-# `apt-get update` succeeds when nothing could be fetched.
+# `apt-get update` succeeds when nothing could be fetched. In the end apt_error is what apt-get itself called an error.
+apt_error=''
 try_apt() {
-  local try
+  local try output
+  output=$(mktemp)
   for try in 1 2 3 4 5; do
     if apt-get -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=2 -o APT::Update::Error-Mode=any \
-      -o Dpkg::Options::=--force-confold "$@"; then return; fi
+      -o Dpkg::Options::=--force-confold "$@" 2>&1 | tee "$output"; then
+      rm -f "$output"
+      return
+    fi
+    apt_error=$(grep '^E: ' "$output" | tail -n 1) || apt_error="exit status other than 0"
     if [ "$try" -eq 5 ]; then break; fi
     echo "apt-get $1 failed; once more in $((try * 5)) seconds"
     sleep $((try * 5))
     dpkg --configure -a || true  # what a power cut left half done
   done
+  rm -f "$output"
   return 1
 }
 
@@ -101,12 +108,13 @@ install_packages() {
     echo "some package lists could not be fetched; what is asked for may be in the others"
   fi
   lists_are_fresh=yes
-  try_apt install --yes --no-install-recommends "$@" || die "apt-get install failed five times; the lines above say why: $*"
+  try_apt install --yes --no-install-recommends "$@" || die "apt-get install $* failed five times: ${apt_error#E: }"
 }
 
 # download URL FILE
 download() {
+  local reason
   command -v curl >/dev/null || install_packages curl ca-certificates
-  curl --fail --silent --show-error --location --proto '=https,http' --retry 4 --retry-connrefused \
-    --connect-timeout 20 --max-time 900 --output "$2" "$1" || die "cannot download $1"
+  reason=$(curl --fail --silent --show-error --location --proto '=https,http' --retry 4 --retry-connrefused \
+    --connect-timeout 20 --max-time 900 --output "$2" "$1" 2>&1) || die "cannot download $1: ${reason##*$'\n'}"
 }

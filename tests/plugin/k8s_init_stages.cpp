@@ -132,9 +132,9 @@ TEST_CASE("k8s-init: refuses an image with another minor version of kubeadm") {
   rig.spec.kubernetes.version = "1.35";
   control_plane(rig).disk.state["kubeadm_version"] = "v1.34.2";
   CHECK(rig.failing_apply(address) ==
-        "installing Kubernetes 1.35 on gpu-control-plane failed: error: kubeadm 1.34.2 is here, and Kubernetes 1.35 is "
-        "asked for: gpuplan does not change installed versions; use an image without them; all that it printed is in "
-        "logs/gpu-control-plane.log");
+        "installing Kubernetes 1.35 on gpu-control-plane failed: kubeadm 1.34.2 is here, and Kubernetes 1.35 is asked for: "
+        "gpuplan does not change installed versions; use an image without them; `gpuplan logs gpu-control-plane --cluster "
+        "gpu` has all of its output");
   CHECK_FALSE(rig.host.changed("kubeadm init"));
 }
 
@@ -181,16 +181,17 @@ TEST_CASE("defect 15: a timeout is a warning … k8s-init fails and says what it
   SECTION("login") {
     control_plane(rig).silent = true;
     CHECK(rig.failing_apply(address) ==
-          "a login on gpu-control-plane at 192.168.130.10 did not happen within 300s; last seen: gpu-control-plane "
-          "does not answer a login "
-          "at 192.168.130.10");
+          "waited 5m for a login on gpu-control-plane at 192.168.130.10, in vain; last seen: gpu-control-plane does not "
+          "answer a login at 192.168.130.10; `gpuplan console gpu-control-plane --cluster gpu --log` shows how far it is; more "
+          "time: `timeouts: {ssh: 10m}` in the spec");
   }
   SECTION("node") {
     rig.spec.timeouts.node_ready = 9;
     CHECK(rig.failing_apply(address) ==
-          "node gpu-control-plane to become Ready did not happen within 9s; last seen: gpu-control-plane is not "
-          "Ready: [container runtime "
-          "is down, PLEG is not healthy: pleg has yet to be successful]");
+          "waited 9s for node gpu-control-plane to become Ready, in vain; last seen: gpu-control-plane is not Ready: "
+          "[container runtime is down, PLEG is not healthy: pleg has yet to be successful]; `gpuplan ssh gpu-control-plane "
+          "--cluster gpu -- journalctl -u kubelet -n 50` shows what its kubelet misses; more time: `timeouts: {node_ready: "
+          "18s}` in the spec");
   }
 }
 
@@ -224,7 +225,9 @@ TEST_CASE("k8s-init: never resets a control plane that it did not leave half mad
   control_plane(rig).disk.state.erase("cluster");  // the API is silent, the files are there
   rig.spec.timeouts.kubeadm = 30;
   CHECK_THAT(rig.failing_apply(address),
-             contains("an answer of the Kubernetes API on gpu-control-plane did not happen within 30s"));
+             contains("waited 30s for an answer of the Kubernetes API on gpu-control-plane, in vain") &&
+                 contains("`gpuplan ssh gpu-control-plane --cluster gpu -- crictl ps -a`") &&
+                 contains("`timeouts: {kubeadm: 1m}`"));
   CHECK_FALSE(rig.host.changed("kubeadm reset"));
   rig.undo(address);
   CHECK_FALSE(rig.host.changed("kubeadm reset"));
@@ -271,7 +274,9 @@ TEST_CASE("k8s-init: what cannot be changed in a running cluster is refused befo
     const std::vector<CheckResult> checks = rig.check(address);
     CHECK_THAT(text_of(checks),
                contains("fail kubernetes-version: the running cluster has 1.34, the spec says 1.35"));
-    CHECK_THAT(checks.front().remedy, contains("gpuplan does not upgrade clusters yet"));
+    CHECK(checks.front().remedy ==
+          "gpuplan does not upgrade clusters yet: put `kubernetes.version: 1.34` back; only a new cluster can have another, and "
+          "`gpuplan destroy --cluster gpu` deletes everything that is stored in this one");
   }
   SECTION("a version that is only written more precisely") {
     rig.spec.kubernetes.version = "1.34.2";

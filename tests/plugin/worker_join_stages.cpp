@@ -130,11 +130,11 @@ TEST_CASE("defect 8: --discovery-token-unsafe-skip-ca-verification … the CA is
     given = worker(rig).disk.files.at(config).content;
     rig.host.cluster()["ca_hash"] = "sha256:another";  // somebody else answers at that address
   };
-  CHECK_THAT(rig.failing_apply(join_1), contains("`kubeadm join --config /root/gpuplan-kubeadm-join.yaml` on "
-                                                 "gpu-worker-1 failed with exit status 1: error execution phase "
-                                                 "preflight: couldn't validate the identity of the API Server: "
-                                                 "cluster CA found in cluster-info ConfigMap is invalid: "
-                                                 "none of the public keys \"sha256:another\" are pinned"));
+  CHECK_THAT(rig.failing_apply(join_1), contains("error execution phase preflight: couldn't validate the identity of "
+                                                 "the API Server: cluster CA found in cluster-info ConfigMap is invalid: "
+                                                 "none of the public keys \"sha256:another\" are pinned (on gpu-worker-1: "
+                                                 "`kubeadm join --config /root/gpuplan-kubeadm-join.yaml`, exit status 1); "
+                                                 "`gpuplan logs gpu-worker-1 --cluster gpu` has all of its output"));
   CHECK_THAT(given, contains("caCertHashes"));
   CHECK(given.find("unsafeSkipCAVerification") == std::string::npos);
   CHECK_FALSE(rig.host.changed("unsafe"));
@@ -183,14 +183,14 @@ TEST_CASE("defect 15: a timeout is a warning and the run goes on … a join fail
     rig.host.before_change = [&](const std::string& text) {
       if (text.find("kubeadm token delete") != std::string::npos) rig.host.cluster()["cni"] = "";
     };
-    CHECK_THAT(rig.failing_apply(join_1), contains("node gpu-worker-1 to become Ready did not happen within 600s; "
+    CHECK_THAT(rig.failing_apply(join_1), contains("waited 10m for node gpu-worker-1 to become Ready, in vain; "
                                                    "last seen: gpu-worker-1 is not Ready: container runtime "
                                                    "network not ready"));
   }
   SECTION("the worker") {
     worker(rig).silent = true;
     CHECK_THAT(rig.failing_apply(join_1),
-               contains("a login on gpu-worker-1 at 192.168.130.21 did not happen within 300s"));
+               contains("waited 5m for a login on gpu-worker-1 at 192.168.130.21, in vain"));
   }
 }
 
@@ -292,7 +292,9 @@ TEST_CASE("worker-join: a foreign node of that name is refused and left alone") 
   CHECK(text_of(checks) ==
         "fail node-name: the cluster has a node gpu-worker-1 that gpuplan did not bring in (no label "
         "gpuplan.io/cluster=gpu)\n");
-  CHECK_THAT(checks.front().remedy, contains("kubectl delete node gpu-worker-1"));
+  CHECK(checks.front().remedy ==
+        "rename the worker in the spec, or take the node away: `gpuplan ssh gpu-control-plane --cluster gpu -- kubectl "
+        "--kubeconfig /etc/kubernetes/admin.conf delete node gpu-worker-1`");
   CHECK(rig.check(join_2).empty());
 }
 
@@ -325,9 +327,10 @@ TEST_CASE("worker-join: a drain that a disruption budget stops is an error, not 
   rig.apply(join_1);
   rig.host.cluster()["nodes"]["gpu-worker-1"]["stuck_pod"] = "train-0";
   CHECK_THROWS_WITH(rig.withdraw(rig.removal(join_1)),
-                    contains("on gpu-control-plane failed with exit status 1: error: unable to drain node "
-                             "\"gpu-worker-1\" due to error: error "
-                             "when evicting pods/\"train-0\" -n \"default\": global timeout reached: 600s"));
+                    contains("gpu-worker-1 could not be drained: error: unable to drain node \"gpu-worker-1\" due to error: "
+                             "error when evicting pods/\"train-0\" -n \"default\": global timeout reached: 600s") &&
+                        contains("get pods -A -o wide --field-selector spec.nodeName=gpu-worker-1` shows") &&
+                        contains("get pdb -A` the budgets that may hold them"));
   CHECK(rig.observe(join_1).exists);
 }
 
@@ -385,8 +388,10 @@ TEST_CASE("worker-join: a worker that comes later waits for its GPUs from the op
   rig.spec.timeouts.operator_ready = 120;
   CHECK_THAT(
       rig.failing_apply(join_2),
-      contains("the 2 planned GPUs of gpu-worker-2 to become allocatable did not happen within 120s; last seen: "
-               "allocatable nvidia.com/gpu of gpu-worker-2 is 1"));
+      contains("waited 2m for the 2 planned GPUs of gpu-worker-2 to become allocatable, in vain; last seen: allocatable "
+               "nvidia.com/gpu of gpu-worker-2 is 1; `gpuplan ssh gpu-control-plane --cluster gpu -- kubectl --kubeconfig "
+               "/etc/kubernetes/admin.conf get pods -n gpu-operator -o wide` shows which part is missing; more time: "
+               "`timeouts: {operator: 4m}` in the spec"));
   rig.host.machines["gpu-worker-2"].gpus = 2;
   CHECK(rig.plan(join_2).action == Action::none);
 }
