@@ -78,6 +78,18 @@ bool is_in_group(const HostSubject& subject, const std::string& user, const std:
   return false;
 }
 
+// A group of its own that may read and write is joined. Otherwise the device gets the group and mode that systemd's rules
+// give it (50-udev-default.rules).
+std::string how_to_allow(const Access& access, const std::string& user, const std::string& libvirt) {
+  const bool group_may = (access.mode >> 3U & read_and_write) == read_and_write;
+  if (group_may && access.group != "root") {
+    return fmt::format("`usermod -aG {} {} && systemctl restart {}`", access.group, user, libvirt);
+  }
+  return fmt::format("`chgrp kvm {0} && chmod 0660 {0} && usermod -aG kvm {1} && systemctl restart {2}`; to last over a "
+                     "reboot: `echo 'KERNEL==\"kvm\", GROUP=\"kvm\", MODE=\"0660\"' >/etc/udev/rules.d/65-kvm.rules`",
+                     device, user, libvirt);
+}
+
 }  // namespace
 
 CheckResult check_kvm_access(const HostSubject& subject) {
@@ -98,8 +110,7 @@ CheckResult check_kvm_access(const HostSubject& subject) {
     return subject.pass(kvm_check, fmt::format("{}; QEMU runs as {}, which may use it", shown, user), device);
   }
   return subject.result(kvm_check, CheckStatus::fail, fmt::format("{}; QEMU runs as {}, which may not use it", shown, user),
-                        device, fmt::format("`usermod -aG {} {}`, or give it its usual mode: `chmod 0660 {}`",
-                                            access->group, user, device));
+                        device, how_to_allow(*access, user, libvirt_service(subject.host.files())));
 }
 
 }  // namespace gpuplan::iommu_check

@@ -27,7 +27,8 @@ std::string bridge_of(const std::string& xml) {
 CheckResult collision(const HostSubject& subject, const std::string& with, const std::string& from) {
   return subject.result("network-collision", CheckStatus::fail,
                         fmt::format("network.cidr {} overlaps {}", subject.spec.network.cidr, with), from,
-                        "choose a range for network.cidr that this host does not use", "network.cidr");
+                        "choose another range for network.cidr: `gpuplan init` proposes one, `ip route` shows those in use",
+                        "network.cidr");
 }
 
 }  // namespace

@@ -14,10 +14,27 @@ bool has_parameter(const std::string& command_line, const std::string& parameter
 }
 
 std::string how_to_set(FileReader& files, const std::string& parameter) {
-  if (read_package_family(files) == PackageFamily::dnf) {
+  const PackageFamily family = read_package_family(files);
+  if (family == PackageFamily::dnf) {
     return fmt::format("run `grubby --update-kernel=ALL --args={}` and reboot", parameter);
   }
-  return fmt::format("add {} to GRUB_CMDLINE_LINUX in /etc/default/grub, run `update-grub` and reboot", parameter);
+  const char* const then = family == PackageFamily::apt      ? "run `update-grub`"
+                           : family == PackageFamily::zypper ? "run `grub2-mkconfig -o /boot/grub2/grub.cfg`"
+                                                             : "make GRUB's menu anew";
+  return fmt::format("add {} to GRUB_CMDLINE_LINUX in /etc/default/grub, {} and reboot", parameter, then);
+}
+
+// Ubuntu, RHEL and their relatives ship some modules apart from the kernel. Debian does not: there it takes the kernel
+// for servers instead of one for clouds or of somebody's own.
+std::string how_to_get_vfio(FileReader& files) {
+  switch (read_package_family(files)) {
+    case PackageFamily::dnf: return "dnf install kernel-modules";
+    case PackageFamily::apt: break;
+    case PackageFamily::zypper:
+    case PackageFamily::unknown: return "boot a kernel of the distribution that is built with CONFIG_VFIO_PCI";
+  }
+  if (read_system_id(files) == "ubuntu") return "apt install linux-modules-extra-$(uname -r)";
+  return "boot a kernel that has it: `apt install linux-image-amd64`, and reboot into that";
 }
 
 // VT-d is there, and the kernel waits to be told to use it.
@@ -141,9 +158,8 @@ CheckResult check_vfio_modules(const HostSubject& subject) {
                           fmt::format("whether vfio-pci can be loaded is unknown: {}", error.what()), words,
                           "install kmod");
   }
-  const bool is_dnf = read_package_family(subject.host.files()) == PackageFamily::dnf;
   return subject.result(name, CheckStatus::fail, "this kernel has no vfio-pci module", words,
-                        is_dnf ? "dnf install kernel-modules" : "apt install linux-modules-extra-$(uname -r)");
+                        how_to_get_vfio(subject.host.files()));
 }
 
 }  // namespace gpuplan::iommu_check

@@ -83,8 +83,9 @@ int node_of(const HostSubject& subject, const DeclaredVm& vm) {
 }
 
 std::string how_to_reserve(const std::string& directory, int node, std::int64_t pages) {
-  return fmt::format("reserve {} more on node {}: `echo N > /sys/devices/system/node/node{}/hugepages/{}/nr_hugepages` early "
-                     "after a boot, or set numa: none or hugepages: none", pages, node, node, directory);
+  return fmt::format("reserve {0} more on node {1}, early after a boot: `f=/sys/devices/system/node/node{1}/hugepages/{2}/"
+                     "nr_hugepages; echo $(($(cat $f) + {0})) >$f`; or set numa: none or hugepages: none",
+                     pages, node, directory);
 }
 
 CheckResult check_hugepages_of(const HostSubject& subject, const std::string& size, const ByNode& needed) {

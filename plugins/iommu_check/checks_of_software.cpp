@@ -15,11 +15,15 @@ struct Component {
   std::string apt, dnf, zypper;
 };
 
+Component libvirt() {
+  return {"libvirt", {}, {"/usr/sbin/libvirtd", "/usr/sbin/virtqemud"}, "libvirt-daemon-system", "libvirt", "libvirt"};
+}
+
 std::vector<Component> needed_components(const HostSubject& subject) {
   std::vector<Component> needed{
       {"QEMU", {{"qemu-system-x86_64", "--version"}}, {"/usr/libexec/qemu-kvm"}, "qemu-system-x86", "qemu-kvm", "qemu-x86"},
       {"qemu-img", {{"qemu-img", "--version"}}, {}, "qemu-utils", "qemu-img", "qemu-img"},
-      {"libvirt", {}, {"/usr/sbin/libvirtd", "/usr/sbin/virtqemud"}, "libvirt-daemon-system", "libvirt", "libvirt"}};
+      libvirt()};
   const auto vms = subject.vms();
   const bool needs_efi =
       std::any_of(vms.begin(), vms.end(), [](const DeclaredVm& vm) { return vm.resources.firmware == "efi"; });
@@ -112,9 +116,13 @@ CheckResult check_libvirt(const HostSubject& subject) {
     return subject.pass("libvirt", fmt::format("reachable, {} VMs defined", domains), uri);
   } catch (const HostError& error) {
     const bool denied = error.kind() == HostError::Kind::denied;
+    if (!denied && !is_present(subject.host, read_package_family(subject.host.files()), libvirt())) {
+      return subject.result("libvirt", CheckStatus::fail, error.what(), uri, "see packages: it must be installed first");
+    }
     return subject.result("libvirt", CheckStatus::fail, error.what(), uri,
-                          denied ? "run gpuplan as root, or add yourself to the group libvirt"
-                                 : "`systemctl enable --now libvirtd`, and look at host.libvirt_uri");
+                          denied ? "run gpuplan as root, or `usermod -aG libvirt $USER` as root and log in anew"
+                                 : fmt::format("`systemctl enable --now {}`, and look at host.libvirt_uri",
+                                               libvirt_service(subject.host.files())));
   }
 }
 

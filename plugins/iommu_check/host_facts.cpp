@@ -54,6 +54,14 @@ std::vector<DeclaredVm> HostSubject::vms() const {
 
 std::string HostSubject::read(const std::string& path) const { return read_trimmed(host.files(), path).value_or(""); }
 
+std::string read_system_id(FileReader& files) {
+  return assigned(read_trimmed(files, "/etc/os-release").value_or(""), "ID");
+}
+
+std::string libvirt_service(FileReader& files) {
+  return read_package_family(files) == PackageFamily::dnf ? "virtqemud" : "libvirtd";
+}
+
 PackageFamily read_package_family(FileReader& files) {
   const std::string text = read_trimmed(files, "/etc/os-release").value_or("");
   const std::string names = assigned(text, "ID") + " " + assigned(text, "ID_LIKE");

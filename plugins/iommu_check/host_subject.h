@@ -37,6 +37,11 @@ struct HostSubject {
 // How packages are installed here, from /etc/os-release.
 enum class PackageFamily { apt, dnf, zypper, unknown };
 PackageFamily read_package_family(FileReader& files);
+// The system's ID in /etc/os-release: "debian"; empty if it does not say.
+std::string read_system_id(FileReader& files);
+// The service that runs the VMs: Fedora and RHEL 9 start virtqemud where others have libvirtd.
+// Source: https://libvirt.org/daemons.html
+std::string libvirt_service(FileReader& files);
 
 // checks_of_hardware.cpp: demanded only if GPUs are passed through.
 CheckResult check_iommu_firmware(const HostSubject& subject);

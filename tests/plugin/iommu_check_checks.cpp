@@ -146,6 +146,10 @@ TEST_CASE("iommu-check tells the ways apart in which an IOMMU can be missing") {
               "add intel_iommu=on to GRUB_CMDLINE_LINUX in /etc/default/grub, run `update-grub` and reboot");
     host.host.contents["/etc/os-release"] = "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n";
     CHECK(host.check("iommu-groups").remedy == "run `grubby --update-kernel=ALL --args=intel_iommu=on` and reboot");
+    host.host.contents["/etc/os-release"] = "ID=opensuse-leap\nID_LIKE=\"suse opensuse\"\n";
+    CHECK_THAT(host.check("iommu-groups").remedy, contains("run `grub2-mkconfig -o /boot/grub2/grub.cfg` and reboot"));
+    host.host.contents["/etc/os-release"] = "ID=plan9\n";
+    CHECK_THAT(host.check("iommu-groups").remedy, contains("make GRUB's menu anew and reboot"));
   }
   SECTION("a kernel parameter switches it off") {
     host.host.contents["/proc/cmdline"] = "ro intel_iommu=off quiet\n";
@@ -240,8 +244,8 @@ TEST_CASE("iommu-check: huge pages must lie on the node of the GPUs that the VM 
   is_result(host.check("hugepages"), CheckStatus::fail,
             "the VMs need 65536 MiB in huge pages of 1G; 86016 MiB are free, but the VMs whose GPUs are on NUMA node 0 need "
             "65536 MiB there, where 20480 MiB are free",
-            "reserve 44 more on node 0: `echo N > /sys/devices/system/node/node0/hugepages/hugepages-1048576kB/nr_hugepages` "
-            "early after a boot, or set numa: none or hugepages: none");
+            "reserve 44 more on node 0, early after a boot: `f=/sys/devices/system/node/node0/hugepages/hugepages-1048576kB/"
+            "nr_hugepages; echo $(($(cat $f) + 44)) >$f`; or set numa: none or hugepages: none");
   SECTION("a VM without a node takes them anywhere") {
     host.spec.workers[0].resources.numa = "none";
     CHECK(host.check("hugepages").status == CheckStatus::pass);
@@ -270,7 +274,17 @@ TEST_CASE("iommu-check: the user of QEMU must be able to read and write /dev/kvm
   host.host.contents["/etc/group"] = "kvm:x:104:\n";
   is_result(host.check("kvm-access"), CheckStatus::fail,
             "/dev/kvm has mode 0660, owner root, group kvm; QEMU runs as build, which may not use it",
-            "`usermod -aG kvm build`, or give it its usual mode: `chmod 0660 /dev/kvm`");
+            "`usermod -aG kvm build && systemctl restart libvirtd`");
+  // Of no use is a group that may not use it, nor is membership in root's.
+  for (const char* access : {"600 root kvm\n", "660 root root\n"}) {
+    CAPTURE(access);
+    host.host.commands[stat].output = access;
+    CHECK(host.check("kvm-access").remedy ==
+          "`chgrp kvm /dev/kvm && chmod 0660 /dev/kvm && usermod -aG kvm build && systemctl restart libvirtd`; to last over a "
+          "reboot: `echo 'KERNEL==\"kvm\", GROUP=\"kvm\", MODE=\"0660\"' >/etc/udev/rules.d/65-kvm.rules`");
+  }
+  host.host.contents["/etc/os-release"] = "ID=fedora\n";
+  CHECK_THAT(host.check("kvm-access").remedy, contains("systemctl restart virtqemud"));
   host.host.contents["/etc/libvirt/qemu.conf"] = "user = \"root\"\n";
   CHECK(host.check("kvm-access").status == CheckStatus::pass);
 }
@@ -283,7 +297,14 @@ TEST_CASE("iommu-check: vfio-pci must be loaded or loadable") {
   CHECK(host.check("vfio-modules").found == "vfio-pci can be loaded");
   host.host.commands["modinfo -n vfio-pci"] = {1, "", "modinfo: ERROR: Module vfio-pci not found.\n"};
   is_result(host.check("vfio-modules"), CheckStatus::fail, "this kernel has no vfio-pci module",
-            "apt install linux-modules-extra-$(uname -r)");
+            "boot a kernel that has it: `apt install linux-image-amd64`, and reboot into that");
+  const auto remedy_on = [&](const std::string& os_release) {
+    host.host.contents["/etc/os-release"] = os_release;
+    return host.check("vfio-modules").remedy;
+  };
+  CHECK(remedy_on("ID=ubuntu\nID_LIKE=debian\n") == "apt install linux-modules-extra-$(uname -r)");
+  CHECK(remedy_on("ID=fedora\n") == "dnf install kernel-modules");
+  CHECK(remedy_on("ID=plan9\n") == "boot a kernel of the distribution that is built with CONFIG_VFIO_PCI");
 }
 
 TEST_CASE("iommu-check: missing packages are named with the line that installs them") {
@@ -363,7 +384,8 @@ TEST_CASE("iommu-check: NVSwitches") {
 
 TEST_CASE("iommu-check: the cluster's network must be free") {
   CheckedHost host;
-  const std::string remedy = "choose a range for network.cidr that this host does not use";
+  const std::string remedy =
+      "choose another range for network.cidr: `gpuplan init` proposes one, `ip route` shows those in use";
   SECTION("a route") {
     host.spec.network.cidr = "10.20.0.0/16";
     is_result(host.check("network-collision"), CheckStatus::fail,
@@ -399,9 +421,13 @@ TEST_CASE("iommu-check: libvirt must answer") {
   CHECK(host.check("libvirt").found == "reachable, 0 VMs defined");
   host.host.libvirt_error = HostError(HostError::Kind::denied, "libvirt", "cannot reach libvirt: permission denied");
   is_result(host.check("libvirt"), CheckStatus::fail, "cannot reach libvirt: permission denied",
-            "run gpuplan as root, or add yourself to the group libvirt");
+            "run gpuplan as root, or `usermod -aG libvirt $USER` as root and log in anew");
   host.host.libvirt_error = HostError(HostError::Kind::unreachable, "libvirt", "cannot reach libvirt: no such file");
   CHECK(host.check("libvirt").remedy == "`systemctl enable --now libvirtd`, and look at host.libvirt_uri");
+  host.host.contents["/etc/os-release"] = "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n";
+  CHECK(host.check("libvirt").remedy == "`systemctl enable --now virtqemud`, and look at host.libvirt_uri");
+  host.host.contents.erase("/usr/sbin/libvirtd");
+  CHECK(host.check("libvirt").remedy == "see packages: it must be installed first");
 }
 
 TEST_CASE("iommu-check: a device that hangs fails the check that met it, and the others still speak") {
