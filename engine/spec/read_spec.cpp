@@ -58,6 +58,7 @@ void read_document(const YamlNode& root, Spec& spec, Diagnostics& diagnostics) {
   read_cluster(document, spec, diagnostics);
   read_gpus(document, spec, diagnostics);
   read_workers(document, spec, diagnostics);
+  read_nodes(document, spec, diagnostics);
   read_vm_resources(document, spec, diagnostics);
   read_host(document, spec, diagnostics);
   read_networks(document, spec, diagnostics);

@@ -13,6 +13,7 @@ namespace gpuplan {
 // `diagnostics`. Order matters where said so.
 void read_gpus(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics);
 void read_workers(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics);  // after cluster and read_gpus
+void read_nodes(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics);  // after read_workers
 void read_vm_resources(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics);  // after read_workers
 void read_host(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics);
 void read_image(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics);

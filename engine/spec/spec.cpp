@@ -40,6 +40,10 @@ const YamlNode* step_into(const YamlNode& node, std::string_view& path, SourceLo
 
 std::string PciId::to_string() const { return fmt::format("{:04x}:{:04x}", vendor, device); }
 
+std::string NodeTaint::to_string() const {
+  return fmt::format("{}{}{}:{}", key, value.empty() ? "" : "=", value, effect);
+}
+
 SourceLocation locate(const Spec& spec, std::string_view path) {
   SourceLocation document;
   document.file = spec.file;

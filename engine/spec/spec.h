@@ -35,6 +35,14 @@ struct VmResources {
   std::string numa = "auto";       // auto | none
 };
 
+// What keeps pods away that do not tolerate it.
+struct NodeTaint {
+  std::string key;
+  std::string value;             // may be empty
+  std::string effect;            // NoSchedule | PreferNoSchedule | NoExecute
+  std::string to_string() const;  // as kubectl taint takes it: "key=value:NoSchedule", "key:NoSchedule"
+};
+
 struct WorkerSpec {
   std::string key;                       // as written: "worker-1"
   std::string name;                      // node, VM and domain: "gpu-worker-1"
@@ -42,6 +50,8 @@ struct WorkerSpec {
   bool address_is_free_choice = false;   // neither declared nor derived from a number in the name
   std::vector<std::size_t> gpu_indexes;  // into Spec::gpus
   VmResources resources;
+  std::map<std::string, std::string> labels;  // of its Node, besides what gpuplan itself needs
+  std::vector<NodeTaint> taints;
   SourceLocation where;
 };
 

@@ -16,6 +16,8 @@ Worker Worker::from(const Attributes& declared) {
   out.cluster = declared.text("cluster");
   out.control_plane = cluster::control_plane_of(declared);
   out.expects_ready = declared.flag("ready");
+  out.labels = declared.list("labels");
+  out.taints = declared.list("taints");
   return out;
 }
 
@@ -49,6 +51,10 @@ JoinTicket parse_join_command(const std::string& output) {
 
 std::string join_config(const Worker& worker, const JoinTicket& ticket, const std::string& kubeadm_version) {
   const int minor = cluster::minor_version(kubeadm_version);
+  Json registration = {{"name", worker.node},
+                       {"kubeletExtraArgs", cluster::kubelet_arguments(minor, worker.cluster, worker.address)}};
+  // From the first moment on: later, pods could be there already.
+  if (!worker.taints.empty()) registration["taints"] = taints_for_kubeadm(worker.taints);
   return to_yaml({{"apiVersion", cluster::kubeadm_api_version(minor)},
                   {"kind", "JoinConfiguration"},
                   {"discovery",
@@ -56,9 +62,7 @@ std::string join_config(const Worker& worker, const JoinTicket& ticket, const st
                      {{"apiServerEndpoint", ticket.endpoint},
                       {"token", ticket.token},
                       {"caCertHashes", Json::array({ticket.ca_hash})}}}}},
-                  {"nodeRegistration",
-                   {{"name", worker.node},
-                    {"kubeletExtraArgs", cluster::kubelet_arguments(minor, worker.cluster, worker.address)}}}});
+                  {"nodeRegistration", std::move(registration)}});
 }
 
 std::string rename_or_delete(const Worker& worker) {

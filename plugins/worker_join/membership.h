@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cluster_common/cluster_view.h"
+#include "labels_and_taints.h"
 
 namespace gpuplan::worker_join {
 
@@ -20,6 +21,8 @@ struct Worker {
   std::string cluster;
   GuestTarget control_plane;
   bool expects_ready = true;  // false without a pod network of ours
+  Texts labels;
+  Texts taints;
 
   static Worker from(const Attributes& declared);
   GuestTarget target() const;

@@ -111,15 +111,27 @@ void wait_until_ready(Sides& sides, StepContext& context) {
                     cluster::look_at_kubelet(context, name));
 }
 
-void label_and_uncordon(Sides& sides) {
+// `kubectl label` or `kubectl taint`, as far as there is something to change.
+void edit_node(Sides& sides, const char* verb, const Texts& present, const Texts& wanted) {
+  const Texts arguments = edits(present, wanted);
+  if (arguments.empty()) return;
+  sides.control_plane.run(kubectl(joined(joined({verb, "node", sides.worker.node}, arguments), {"--overwrite"})),
+                          kubectl_limit);
+}
+
+// Leaves those keys alone that are neither in `labels` and `taints` nor in what the change found there.
+void edit_labels_and_taints(Sides& sides, const Json& node, const Change& change, const Texts& labels, const Texts& taints) {
+  edit_node(sides, "label", those_known(labels_of(node), concerned(change, "labels")), labels);
+  edit_node(sides, "taint", those_known(taints_of(node), concerned(change, "taints")), taints);
+}
+
+void label_and_uncordon(Sides& sides, const Change& change) {
   const std::optional<Json> node = sides.view.node(sides.worker.node);
   if (!node) return;
   if (!is_ours(*node, sides.worker)) {
-    sides.control_plane.run(
-        kubectl({"label", "node", sides.worker.node, fmt::format("{}={}", cluster::owner_label, sides.worker.cluster),
-                 "--overwrite"}),
-        kubectl_limit);
+    edit_node(sides, "label", {}, {fmt::format("{}={}", cluster::owner_label, sides.worker.cluster)});
   }
+  edit_labels_and_taints(sides, *node, change, sides.worker.labels, sides.worker.taints);
   if (!is_schedulable(*node)) sides.control_plane.run(kubectl({"uncordon", sides.worker.node}), kubectl_limit);
 }
 
@@ -163,6 +175,14 @@ void drain(Sides& sides, StepContext& context) {
       result.errors);
 }
 
+Texts texts_at(const Json& captured, const char* pointer) {
+  Texts out;
+  for (const Json& text : member_at(captured, pointer)) {
+    if (text.is_string()) out.push_back(text.get<std::string>());
+  }
+  return out;
+}
+
 // Takes the Node away if it is ours, and what kubeadm left on the worker. `with_drain`: its pods first.
 void leave(Sides& sides, bool with_drain, StepContext& context) {
   if (cluster::wait_to_undo(context, sides.control_plane) && sides.control_plane.has(cluster::admin_kubeconfig)) {
@@ -200,7 +220,7 @@ void WorkerJoin::apply(const Change& change, const Json&, Host& host, StepContex
     join(sides, context);
   }
   wait_until_ready(sides, context);
-  label_and_uncordon(sides);
+  label_and_uncordon(sides, change);
   sides.guest.remove(config_path);
   wait_for_gpus(sides, context);
 }
@@ -229,6 +249,7 @@ void WorkerJoin::undo(Stage stage, const Change& change, const Json& captured, H
     sides.control_plane.run(kubectl({"label", "node", sides.worker.node, fmt::format("{}-", cluster::owner_label)}),
                             kubectl_limit);
   }
+  edit_labels_and_taints(sides, *node, change, texts_at(captured, "/labels"), texts_at(captured, "/taints"));
   if (!bool_at(captured, "/schedulable", true) && is_schedulable(*node))
     sides.control_plane.run(kubectl({"cordon", sides.worker.node}), kubectl_limit);
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cluster_common/stored_declaration.h"
 #include "plugin/plugin.h"
 
@@ -11,7 +13,14 @@ namespace {
 using cluster::ClusterView;
 using cluster::Reach;
 
-Observation describe(const Json& node, const Worker& worker) {
+// Adds the attribute `name` where the spec declares it or did at the last apply: what of `present` belongs to it.
+void describe_texts(Observation& observed, const char* name, const Texts& present, const Attributes& declared,
+                    const Prior& prior) {
+  if (declared.find(name) == nullptr && prior.declared.find(name) == nullptr) return;
+  observed.attributes.set(name, those_known(present, joined(declared.list(name), prior.declared.list(name))));
+}
+
+Observation describe(const Json& node, const Worker& worker, const Attributes& declared, const Prior& prior) {
   Observation observed;
   observed.exists = true;
   observed.attributes = {{"node", worker.node},
@@ -22,10 +31,27 @@ Observation describe(const Json& node, const Worker& worker) {
                          {"ready", cluster::is_ready(node)},
                          {"schedulable", is_schedulable(node)},
                          {"kubelet", string_at(node, "/status/nodeInfo/kubeletVersion")}};
+  describe_texts(observed, "labels", labels_of(node), declared, prior);
+  describe_texts(observed, "taints", taints_of(node), declared, prior);
   for (const auto& [name, value] : observed.attributes)
     observed.read_from[name] = fmt::format("Node {}", worker.node);
   observed.read_from["cluster"] = fmt::format("label {} of Node {}", cluster::owner_label, worker.node);
   return observed;
+}
+
+void check_taints(std::vector<CheckResult>& out, const Resource& resource, const Spec& spec) {
+  for (const WorkerSpec& worker : spec.workers) {
+    const NodeTaint* taint = worker.name == resource.address.name() ? taint_against_operator(worker, spec.gpu_operator) : nullptr;
+    if (taint == nullptr) continue;
+    out.push_back({"node-taints", resource.address, CheckStatus::fail,
+                   fmt::format("{} has GPUs and the taint {}, which the GPU Operator's pods do not tolerate: its GPUs would "
+                               "never be offered",
+                               worker.name, taint->to_string()),
+                   "",
+                   "use the key nvidia.com/gpu with the effect NoSchedule, or tolerate the taint in gpu_operator.values: "
+                   "daemonsets.tolerations and node-feature-discovery.worker.tolerations",
+                   false, locate(spec, fmt::format("nodes.{}.taints", worker.key))});
+  }
 }
 
 }  // namespace
@@ -39,6 +65,8 @@ const Schema& WorkerJoin::schema() const {
       {"control_plane_address", ValueType::text, "", OnChange::update, false, false, false},
       {"ready", ValueType::boolean, "", OnChange::update, false, false, false},
       {"schedulable", ValueType::boolean, "", OnChange::update, false, false, false},
+      {"labels", ValueType::list, "", OnChange::update, false, false, false},
+      {"taints", ValueType::list, "", OnChange::update, false, false, false},
       {"kubelet", ValueType::text, "", OnChange::update, false, true, false},
   };
   return schema;
@@ -58,6 +86,8 @@ std::vector<Resource> WorkerJoin::expand(const Spec& spec) const {
                          {"schedulable", true}};
     // Without a pod network no node ever becomes Ready; membership is then all there is to ask for.
     if (spec.kubernetes.cni != "none") resource.declared.set("ready", true);
+    if (!worker.labels.empty()) resource.declared.set("labels", texts_of_labels(worker));
+    if (!worker.taints.empty()) resource.declared.set("taints", texts_of_taints(worker));
     resource.depends_on = {Address("k8s-init", spec.control_plane.name), Address("vm-define", worker.name)};
     resource.lives_in = resource.depends_on;
     resource.where = worker.where;
@@ -66,9 +96,10 @@ std::vector<Resource> WorkerJoin::expand(const Spec& spec) const {
   return out;
 }
 
-std::vector<CheckResult> WorkerJoin::check(const Resource& resource, const Spec&, const Prior& prior,
+std::vector<CheckResult> WorkerJoin::check(const Resource& resource, const Spec& spec, const Prior& prior,
                                            HostReader& host) const {
   std::vector<CheckResult> out;
+  check_taints(out, resource, spec);
   const Worker worker = Worker::from(resource.declared);
   ClusterView view(host, worker.control_plane);
   std::string note;
@@ -112,11 +143,29 @@ Observation WorkerJoin::observe(const Resource& resource, const Prior& prior, Ho
     }
     // A join that was cut short has left its token there: it has yet to be finished.
     if (presence == cluster::Presence::answers && guest.has(config_path)) return observed;
-    return describe(*node, worker);
+    return describe(*node, worker, resource.declared, prior);
   } catch (const HostError& error) {
     observed.unreadable.emplace_back(error.what());
   }
   return observed;
+}
+
+Change WorkerJoin::compare(const Resource& resource, const Observation& observed, const Prior& prior) const {
+  Resource wanted = resource;
+  // What the spec does not mention any more is taken away, and nothing else.
+  for (const char* name : {"labels", "taints"}) {
+    if (wanted.declared.find(name) == nullptr && !prior.declared.list(name).empty()) wanted.declared.set(name, Texts());
+  }
+  Change change = StepKind::compare(wanted, observed, prior);
+  for (const AttributeChange& attribute : change.attributes) {
+    const auto* taints = attribute.name == "taints" ? std::get_if<Texts>(&attribute.after) : nullptr;
+    if (taints == nullptr || change.action != Action::update) continue;
+    const bool evicts = std::any_of(taints->begin(), taints->end(), [](const std::string& taint) {
+      return taint.size() > 10 && taint.substr(taint.size() - 10) == ":NoExecute";
+    });
+    if (evicts) change.notes.emplace_back("a taint with the effect NoExecute evicts pods that do not tolerate it");
+  }
+  return change;
 }
 
 void WorkerJoin::plan_removal(Change& change, const RemovalScope& scope) const {
@@ -148,6 +197,8 @@ Json WorkerJoin::capture(const Change& change, HostReader& host) const {
   captured["member"] = guest.presence() == cluster::Presence::answers && guest.has(kubelet_conf);
   captured["labelled"] = is_ours(*node, worker);
   captured["schedulable"] = is_schedulable(*node);
+  captured["labels"] = those_known(labels_of(*node), concerned(change, "labels"));
+  captured["taints"] = those_known(taints_of(*node), concerned(change, "taints"));
   return captured;
 }
 

@@ -13,6 +13,7 @@ class WorkerJoin : public StepKind {
   std::vector<CheckResult> check(const Resource& resource, const Spec& spec, const Prior& prior,
                                  HostReader& host) const override;
   Observation observe(const Resource& resource, const Prior& prior, HostReader& host) const override;
+  Change compare(const Resource& resource, const Observation& observed, const Prior& prior) const override;
   void plan_removal(Change& change, const RemovalScope& scope) const override;
   Json capture(const Change& change, HostReader& host) const override;
   void withdraw(const Change& change, const Json& captured, const Json& origin, Host& host,

@@ -52,13 +52,15 @@ class Generator {
       if (random_.chance(40)) worker.gpus.push_back(gpu);
     }
     worker.memory = random_.chance(50) ? 16384 : 32768;
+    if (random_.chance(30)) worker.label = "training";
+    worker.taint = random_.chance(30);
     spec.workers.emplace(static_cast<int>(random_.between(1, 4)), worker);
   }
 
   void edit(SpecCase& spec) {
     WorkerCase& worker = any_worker(spec);
     WorkerCase& other = any_worker(spec);
-    switch (random_.below(9)) {
+    switch (random_.below(11)) {
       case 0: add_worker(spec); break;
       case 1:
         if (spec.workers.size() > 1) spec.workers.erase(spec.workers.begin());
@@ -72,6 +74,8 @@ class Generator {
         break;
       case 4: worker.memory = worker.memory == 16384 ? 32768 : 16384; break;
       case 5: worker.disk += 50; break;
+      case 9: worker.label = worker.label == "training" ? "" : worker.label.empty() ? "inference" : "training"; break;
+      case 10: worker.taint = !worker.taint; break;
       case 6: worker.hugepages = worker.hugepages == "none" ? "2M" : "none"; break;
       case 7: spec.cidr = spec.cidr == "192.168.130.0/24" ? "192.168.140.0/24" : "192.168.130.0/24"; break;
       default: spec.control_plane_memory = spec.control_plane_memory == 8192 ? 12288 : 8192;
@@ -95,6 +99,12 @@ std::string SpecCase::text() const {
   for (const auto& [number, worker] : workers) {
     out += fmt::format("    worker-{}: {{memory: {}, cpus: 8, disk: {}, hugepages: {}}}\n", number, worker.memory,
                        worker.disk, worker.hugepages);
+  }
+  out += "nodes:\n";
+  for (const auto& [number, worker] : workers) {
+    const std::string labels = worker.label.empty() ? "" : "tier: " + worker.label;
+    out += fmt::format("  worker-{}: {{labels: {{{}}}, taints: [{}]}}\n", number, labels,
+                       worker.taint ? "{key: nvidia.com/gpu, effect: NoSchedule}" : "");
   }
   return out + fmt::format("network: {{cidr: {}}}\ngpu_operator: {{enabled: {}}}\n", cidr, gpu_operator);
 }

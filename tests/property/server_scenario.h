@@ -15,6 +15,8 @@ struct WorkerCase {
   int memory = 16384;
   int disk = 100;
   std::string hugepages = "none";
+  std::string label;  // the value of its label "tier"; empty: it has none
+  bool taint = false;  // nvidia.com/gpu:NoSchedule
 };
 
 struct SpecCase {

@@ -23,6 +23,8 @@ TEXTS = [
     "0a:00.0", "0000:0A:1f.7", "0000:0a:20.0", "0a:00.8", "0a:00", "000:0a:00.0", "0a:0g.0", "0a:00.0\n", "0a-00.0",
     "10de:2330", "10DE:2330", "10de:233", "10de:23300", "10dg:2330", "10de2330",
     (HEX * 3)[:63], (HEX * 3)[:64], (HEX * 3)[:65], "g" * 64,
+    "a.b/c", "a.b/C", "A.b/c", "a./c", "a..b/c", "-a/c", "a/b/c", "a/b-", "a_b/c", "nvidia.com/gpu", "x.node.kubernetes.io/a",
+    *(f"{prefix}/a" for prefix in ("a" * 253, "a" * 254, "node.kubernetes.io")), "a/" + "a" * 63, "a/" + "a" * 64,
     "nvidia-persistenced.service", "a\\x2db.service", "--now", "@a",
 ]
 VALUES = [

@@ -171,8 +171,9 @@ def compare_values(program, schema):
 
 
 def at(document, path):
+    """The value at a path of the schema; a worker's is that of the first worker there."""
     for key in path:
-        document = document[key]
+        document = next(iter(document.values())) if key == "w" else document[key]
     return document
 
 
@@ -183,7 +184,7 @@ def compare_defaults(schema, source):
         where = dotted(path) or "the document"
         if "description" not in node:
             fail(f"{where} has no description")
-        required = path and path[-1] == "pci_address"
+        required = path and (path[-1] == "pci_address" or "taints" in path and path[-1] in ("key", "effect"))
         inherited = path[:3] == ("vm_resources", "workers", "w")  # from vm_resources.worker
         named = path and path[-1] not in (0, "w")
         if named and ("default" in node) == bool(required or inherited):
@@ -195,7 +196,7 @@ def compare_defaults(schema, source):
         except (KeyError, IndexError, TypeError):
             fail(f"specs/full.yaml does not name {where}")
             continue
-        examples = ("gpu_device_ids", "gpus", "worker_gpu_assignment")
+        examples = ("gpu_device_ids", "gpus", "worker_gpu_assignment", "nodes")
         if "properties" not in node and path[0] not in examples and path != ("vm_resources", "workers"):
             count += 1
             if value != node["default"] or type(value) is not type(node["default"]):

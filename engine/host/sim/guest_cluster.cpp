@@ -111,11 +111,32 @@ bool SimCluster::operator_runs() const {
          world_.now() >= int_at(*release, "/updated") + operator_settles_after;
 }
 
+Json SimCluster::taints_of(const std::string& node) const {
+  const Json& record = state_.at("nodes").at(node);
+  const Json& kept = member_at(record, "/taints");
+  Json out = kept.is_array() ? kept : Json::array();
+  if (bool_at(record, "/unschedulable"))
+    out.push_back({{"key", "node.kubernetes.io/unschedulable"}, {"effect", "NoSchedule"}});
+  return out;
+}
+
+// Its pods come with DaemonSets, which go onto cordoned nodes too.
+bool SimCluster::operator_is_kept_from(const std::string& node) const {
+  static const Json by_default =
+      Json::array({{{"key", "nvidia.com/gpu"}, {"operator", "Exists"}, {"effect", "NoSchedule"}}});
+  const Json* release = operator_release();
+  const Json& given = release == nullptr ? by_default : member_at(*release, "/values/daemonsets/tolerations");
+  const Json& taints = member_at(state_.at("nodes").at(node), "/taints");
+  return std::any_of(taints.begin(), taints.end(), [&](const Json& taint) {
+    return string_at(taint, "/effect") != "PreferNoSchedule" && !is_tolerated(taint, given.is_array() ? given : by_default);
+  });
+}
+
 std::size_t SimCluster::allocatable_gpus(const std::string& node) const {
   const std::int64_t joined = int_at(state_, "/nodes/" + node + "/joined");
   if (!operator_runs() || !why_not_ready(node).empty() || world_.now() < joined + operator_settles_after) return 0;
   const GuestDisk* disk = world_.disk_of_node(node);
-  if (disk != nullptr && !driver_is_loaded(*disk)) return 0;
+  if ((disk != nullptr && !driver_is_loaded(*disk)) || operator_is_kept_from(node)) return 0;
   return world_.gpus_of(node);
 }
 
@@ -141,6 +162,7 @@ Json SimCluster::node_object(const std::string& name) const {
   if (const std::size_t gpus = allocatable_gpus(name); gpus > 0) allocatable["nvidia.com/gpu"] = std::to_string(gpus);
   Json spec = Json::object();
   if (bool_at(record, "/unschedulable")) spec["unschedulable"] = true;
+  if (const Json taints = taints_of(name); !taints.empty()) spec["taints"] = taints;
   Json meta = metadata(name);
   meta["labels"] = labels;
   meta["uid"] = string_at(record, "/uid");
@@ -226,6 +248,18 @@ std::vector<Json> SimCluster::objects(const std::string& type) const {
                    {"status", {{"state", operator_runs() && cuda_works_everywhere() ? "ready" : "notReady"}}}});
   }
   return out;
+}
+
+// https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
+bool is_tolerated(const Json& taint, const Json& tolerations) {
+  return std::any_of(tolerations.begin(), tolerations.end(), [&](const Json& toleration) {
+    const std::string key = string_at(toleration, "/key");
+    const std::string effect = string_at(toleration, "/effect");
+    const bool exists = string_at(toleration, "/operator") == "Exists";
+    if (!effect.empty() && effect != string_at(taint, "/effect")) return false;
+    if (key.empty()) return exists;
+    return key == string_at(taint, "/key") && (exists || string_at(toleration, "/value") == string_at(taint, "/value"));
+  });
 }
 
 std::vector<std::string> operator_crd_names() { return {std::begin(operator_crds), std::end(operator_crds)}; }

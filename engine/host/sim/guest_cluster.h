@@ -34,6 +34,8 @@ class SimCluster {
   // The operator's release, if it is deployed and its pods have had the time to start.
   bool operator_runs() const;
   std::size_t allocatable_gpus(const std::string& node) const;
+  // A node's spec.taints. The node must exist.
+  Json taints_of(const std::string& node) const;
 
   // API objects of one type ("nodes", "pods", "daemonsets", …), as in the items of a List.
   std::vector<Json> objects(const std::string& type) const;
@@ -46,10 +48,14 @@ class SimCluster {
   std::vector<Json> daemonset_objects() const;
   std::vector<Json> crd_objects() const;
   const Json* operator_release() const;
+  bool operator_is_kept_from(const std::string& node) const;
 
   Json& state_;
   GuestWorld& world_;
 };
+
+// Whether one of `tolerations` tolerates `taint`, both as the API has them.
+bool is_tolerated(const Json& taint, const Json& tolerations);
 
 // The resource types that the gpu-operator chart adds to a cluster.
 std::vector<std::string> operator_crd_names();

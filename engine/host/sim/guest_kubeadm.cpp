@@ -296,6 +296,8 @@ CommandResult kubeadm_join(GuestCall& call, const ParsedArgv& arguments) {
         node));
   }
   cluster.nodes()[node] = new_node_state(call.world.address(), packages, registered_labels(join), call.world.now());
+  if (const Json& taints = member_at(join, "/nodeRegistration/taints"); taints.is_array() && !taints.empty())
+    cluster.nodes()[node]["taints"] = taints;
   call.disk.state["membership"] = {{"ca_hash", cluster.ca_hash()}, {"endpoint", endpoint}, {"node", node}};
   write_kubeconfig(call.disk, kubelet_conf,
                    {endpoint, string_at(cluster.state(), "/configuration/clusterName"), cluster.ca_hash(), "system:node:" + node});

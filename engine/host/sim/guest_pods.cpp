@@ -87,12 +87,12 @@ std::string security_violation(const Json& manifest, const std::string& level) {
   return out;
 }
 
-bool tolerates(const Json& manifest, const std::string& taint) {
-  for (const Json& toleration : member_at(manifest, "/spec/tolerations")) {
-    const std::string key = string_at(toleration, "/key");
-    if (string_at(toleration, "/operator") == "Exists" && (key.empty() || key == taint)) return true;
-  }
-  return false;
+bool tolerates(const Json& manifest, const Json& taint) {
+  return string_at(taint, "/effect") == "PreferNoSchedule" || is_tolerated(taint, member_at(manifest, "/spec/tolerations"));
+}
+
+bool tolerates_all(const Json& manifest, const Json& taints) {
+  return std::all_of(taints.begin(), taints.end(), [&](const Json& taint) { return tolerates(manifest, taint); });
 }
 
 bool selects(const Json& manifest, const Json& labels) {
@@ -118,6 +118,8 @@ std::size_t gpus_in_use(SimCluster& cluster, const std::string& node) {
 
 // Puts the pod onto a node, or notes in the scheduler's words why there is none.
 void schedule(SimCluster& cluster, GuestWorld& world, Json& record) {
+  static const Json cordon_taint = {{"key", "node.kubernetes.io/unschedulable"}, {"effect", "NoSchedule"}};
+  static const Json control_plane_taint = {{"key", "node-role.kubernetes.io/control-plane"}, {"effect", "NoSchedule"}};
   const Json& manifest = record.at("manifest");
   std::size_t unselected = 0, cordoned = 0, tainted = 0, insufficient = 0;
   const std::vector<Json> nodes = cluster.objects("nodes");
@@ -125,10 +127,11 @@ void schedule(SimCluster& cluster, GuestWorld& world, Json& record) {
     const std::string name = string_at(node, "/metadata/name");
     if (!selects(manifest, member_at(node, "/metadata/labels")))
       ++unselected;
-    else if (bool_at(node, "/spec/unschedulable") && !tolerates(manifest, "node.kubernetes.io/unschedulable"))
+    else if (bool_at(node, "/spec/unschedulable") && !tolerates(manifest, cordon_taint))
       ++cordoned;
-    else if (name == string_at(cluster.state(), "/control_plane") &&
-             !tolerates(manifest, "node-role.kubernetes.io/control-plane"))
+    else if (name == string_at(cluster.state(), "/control_plane") && !tolerates(manifest, control_plane_taint))
+      ++tainted;
+    else if (!tolerates_all(manifest, cluster.taints_of(name)))
       ++tainted;
     else if (!cluster.why_not_ready(name).empty())
       ++tainted;

@@ -104,6 +104,23 @@ TEST_CASE("guest kubectl: labels") {
   CHECK(world.run("cp", kubectl + "label node cp").exit_status == 1);
 }
 
+TEST_CASE("guest kubectl: taints") {
+  World world;
+  make_cluster(world);
+  const auto taints = [&] { return member_at(get(world, "node cp"), "/spec/taints"); };
+  CHECK(world.run("cp", kubectl + "taint node cp a=b:NoSchedule c:NoExecute").output == "node/cp tainted\n");
+  CHECK(taints() == Json::array({{{"key", "a"}, {"value", "b"}, {"effect", "NoSchedule"}},
+                                 {{"key", "c"}, {"effect", "NoExecute"}}}));
+  CHECK(world.run("cp", kubectl + "taint node cp a=x:NoSchedule").errors ==
+        "error: node cp already has a taint(s) with same effect(s) and --overwrite is false\n");
+  CHECK(world.run("cp", kubectl + "taint node cp a=x:NoSchedule c:NoExecute- --overwrite").output == "node/cp modified\n");
+  CHECK(taints() == Json::array({{{"key", "a"}, {"value", "x"}, {"effect", "NoSchedule"}}}));
+  CHECK(world.run("cp", kubectl + "taint node cp c:NoExecute-").errors == "error: taint \"c:NoExecute\" not found\n");
+  CHECK(world.run("cp", kubectl + "taint node cp a=b:Noschedule").errors == "error: invalid taint spec: a=b:Noschedule\n");
+  CHECK(world.run("cp", kubectl + "taint node cp a-").output == "node/cp untainted\n");
+  CHECK(taints().is_null());
+}
+
 TEST_CASE("guest kubectl: only the manifests of pinned releases can be applied") {
   World world;
   make_cluster(world);
@@ -135,7 +152,7 @@ TEST_CASE("guest kubectl: kubeadm-config holds the configuration that kubeadm wa
 TEST_CASE("guest kubectl: as a query it reads and nothing else") {
   World world;
   make_cluster(world);
-  for (const std::string line : {"cordon cp", "drain cp", "delete node cp", "label node cp a=b", "apply -f x",
+  for (const std::string line : {"cordon cp", "drain cp", "delete node cp", "label node cp a=b", "taint node cp a:NoExecute", "apply -f x",
                                  "create namespace x", "uncordon cp"}) {
     INFO(line);
     CHECK_THROWS_AS(world.ask("cp", kubectl + line), HostError);

@@ -71,6 +71,26 @@ TEST_CASE("guest pods: a pod runs where the GPUs are and sees as many as it aske
   CHECK_THAT(log(world, "smi"), !contains("GPU 3"));
 }
 
+TEST_CASE("guest pods: a taint keeps those away that do not tolerate it, in every respect") {
+  World world;
+  make_gpu_cluster(world);
+  REQUIRE(world.run("cp", kubectl + "taint node w1 nvidia.com/gpu=present:NoSchedule").ok());
+  const auto lands = [&](const std::string& name, const Json& tolerations) {
+    Json manifest = pod(name, {"nvidia-smi"}, 1, "w1");
+    manifest["spec"]["tolerations"] = tolerations;
+    REQUIRE(create(world, manifest).ok());
+    return string_at(shown(world, name), "/spec/nodeName") == "w1";
+  };
+  CHECK_FALSE(lands("none", Json::array()));
+  CHECK_THAT(string_at(shown(world, "none"), "/status/conditions/0/message"), contains("1 node(s) had untolerated taint(s)"));
+  CHECK_FALSE(lands("key", {{{"key", "nvidia.com"}, {"operator", "Exists"}}}));
+  CHECK_FALSE(lands("value", {{{"key", "nvidia.com/gpu"}, {"value", "absent"}}}));
+  CHECK_FALSE(lands("effect", {{{"key", "nvidia.com/gpu"}, {"operator", "Exists"}, {"effect", "NoExecute"}}}));
+  CHECK(lands("exists", {{{"key", "nvidia.com/gpu"}, {"operator", "Exists"}}}));
+  CHECK(lands("equal", {{{"key", "nvidia.com/gpu"}, {"value", "present"}, {"effect", "NoSchedule"}}}));
+  CHECK(lands("all", {{{"operator", "Exists"}}}));
+}
+
 TEST_CASE("guest pods: GPUs that others hold are not given twice, and are given when they are free") {
   World world;
   make_gpu_cluster(world);

@@ -27,6 +27,8 @@ std::string describe_spec(const Spec& spec) {
     out += fmt::format("worker {} {} {} gpus [{}] {} at {}:{}\n", worker.key, worker.name, worker.address,
                        fmt::join(worker.gpu_indexes, ", "), describe_resources(worker.resources), worker.where.line,
                        worker.where.column);
+    for (const auto& [key, value] : worker.labels) out += fmt::format("label {} = '{}'\n", key, value);
+    for (const NodeTaint& taint : worker.taints) out += fmt::format("taint {}\n", taint.to_string());
   }
   const HostSpec& host = spec.host;
   out += fmt::format("host {} {} stop [{}] reserve {} persist {} boot {}\n", host.libvirt_uri, host.accel,

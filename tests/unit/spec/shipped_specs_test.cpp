@@ -75,6 +75,7 @@ TEST_CASE("full.yaml writes out the defaults") {
       "  - pci_address: 18:00.0\n"
       "  - pci_address: 3a:00.0\n"
       "worker_gpu_assignment: {worker-1: [0, 1], worker-2: [2]}\n"
+      "nodes: {worker-2: {labels: {tier: training}, taints: [{key: nvidia.com/gpu, effect: NoSchedule}]}}\n"
       "vm_resources: {workers: {worker-2: {memory: 131072}}}\n");
   CHECK(without_places(shipped("full.yaml")) == without_places(defaults));
 }
