@@ -7,6 +7,7 @@
 
 #include "digest/digest.h"
 #include "spec/sections.h"
+#include "spec/supported_versions.h"
 #include "yaml/parse.h"
 
 namespace gpuplan {
@@ -70,6 +71,7 @@ void read_document(const YamlNode& root, Spec& spec, Diagnostics& diagnostics) {
   document.boolean("verify", spec.verify);
   read_extensions(root, document, spec, diagnostics);
   document.finish();
+  if (!diagnostics.has_errors()) warn_of_unsupported_versions(spec, diagnostics);
 }
 
 std::tuple<std::size_t, std::size_t> position(const Diagnostic& diagnostic) {

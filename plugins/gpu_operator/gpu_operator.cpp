@@ -30,7 +30,7 @@ void check_declaration(std::vector<CheckResult>& out, const Resource& resource, 
   if (!wanted.version.empty() && !is_version(wanted.version)) {
     out.push_back(problem("operator-version", resource, CheckStatus::fail,
                           fmt::format("gpu_operator.version is `{}`, which is not a chart version", wanted.version),
-                          fmt::format("write it as {}", default_version), locate(spec, "gpu_operator.version")));
+                          fmt::format("write it as {}", default_gpu_operator_version), locate(spec, "gpu_operator.version")));
   }
   const std::optional<bool> driver = driver_in_values(wanted.values_json);
   if (driver && *driver != (wanted.driver == "operator")) {

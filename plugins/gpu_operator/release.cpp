@@ -39,7 +39,7 @@ Json parse_values(const std::string& values_json) {
 }  // namespace
 
 std::string chart_version(const std::string& in_spec) {
-  const std::string version = in_spec.empty() ? default_version : in_spec;
+  const std::string version = in_spec.empty() ? std::string(default_gpu_operator_version) : in_spec;
   return version[0] == 'v' ? version : "v" + version;
 }
 

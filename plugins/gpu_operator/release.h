@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "cluster_common/cluster_view.h"
+#include "spec/supported_versions.h"
 
 namespace gpuplan::gpu_operator {
 
-inline constexpr const char* default_version = "26.3.2";
 inline constexpr const char* repository = "https://helm.ngc.nvidia.com/nvidia";
 inline constexpr const char* chart = "gpu-operator";
 inline constexpr const char* release_name = "gpu-operator";
