@@ -4,19 +4,13 @@
 
 #include "command/exit_codes.h"
 #include "command/failure.h"
+#include "host/guest_target.h"
 #include "host/xml/domain_xml.h"
 
 namespace gpuplan::command {
 namespace {
 
 constexpr const char* control_plane_key = "control-plane";
-
-GuestTarget target(const std::string& node, const std::string& address) {
-  GuestTarget out;
-  out.node = node;
-  out.address = address;
-  return out;
-}
 
 }  // namespace
 
@@ -50,20 +44,20 @@ void require_kubernetes(const Spec& spec) {
 }
 
 GuestTarget control_plane_target(const Spec& spec) {
-  return target(spec.control_plane.name, spec.control_plane.address);
+  return target_of(spec.control_plane);
 }
 
 std::vector<GuestTarget> all_targets(const Spec& spec) {
   std::vector<GuestTarget> out;
   if (spec.kubernetes.enabled) out.push_back(control_plane_target(spec));
-  for (const WorkerSpec& worker : spec.workers) out.push_back(target(worker.name, worker.address));
+  for (const WorkerSpec& worker : spec.workers) out.push_back(target_of(worker));
   return out;
 }
 
 GuestTarget find_target(const Spec& spec, const std::string& name) {
   if (name == control_plane_key && spec.kubernetes.enabled) return control_plane_target(spec);
   for (const WorkerSpec& worker : spec.workers) {
-    if (name == worker.key) return target(worker.name, worker.address);
+    if (name == worker.key) return target_of(worker);
   }
   const std::vector<GuestTarget> targets = all_targets(spec);
   std::vector<std::string_view> names;
@@ -78,6 +72,7 @@ GuestTarget find_target(const Spec& spec, const std::string& name) {
 }
 
 void require_running(Session& session, const GuestTarget& target) {
+  if (target.is_machine()) return;
   std::optional<DomainState> domain;
   try {
     domain = session.host.host->hypervisor().domain(target.node);

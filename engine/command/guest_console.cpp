@@ -38,6 +38,11 @@ int run_console(Session& session) {
   refuse_json(session);
   const Spec spec = open_cluster(session, "");
   const GuestTarget target = find_target(spec, session.options.arguments.front());
+  if (target.is_machine()) {
+    throw Failure(exit_nothing_changed, fmt::format("{} has no console here", target.node),
+                  fmt::format("it is the machine {}, and no VM of this server", target.address),
+                  fmt::format("`{}` logs in to it", session.suggest("ssh " + target.node)));
+  }
   if (session.options.log) return print_console_log(session, target);
   require_running(session, target);
   if (const auto console = session.host.host->hypervisor().console(target.node)) hand_over(*console);

@@ -177,8 +177,12 @@ class Hypervisor : public HypervisorReader {
 struct GuestTarget {
   std::string node;     // "gpu-worker-1": also the libvirt domain
   std::string address;  // IPv4
-  std::string user = "root";
+  std::string user = "root";  // any other becomes root by sudo
   std::uint16_t port = 22;
+  // Of a machine that gpuplan did not make; both empty for its own VMs, which have keys of gpuplan's.
+  std::string identity;  // path of the private key to log in with
+  std::string host_key;  // the only one that is trusted: "ssh-ed25519 AAAA…"
+  bool is_machine() const { return !host_key.empty(); }
 };
 
 // What a guest is given before its first boot, so that this host can log in and nobody else can answer

@@ -125,18 +125,29 @@ void assign_addresses(MappingDecoder& addresses, const Ipv4Range& range,
   };
   // What was asked for comes first, then what a rule fixes, then what is free: so that an added or
   // removed worker moves as few others as can be.
-  read(control_plane, spec.control_plane.address);
-  for (WorkerSpec& worker : spec.workers) read(worker.key, worker.address);
-  if (!is_given(control_plane)) {
+  // Machines have theirs, which no VM may get.
+  const auto keep = [&](const std::string& key, const std::string& address) {
+    const auto known = parse_ipv4(address);
+    if (known && range.contains(*known)) book.take(*known, key, locate(spec, fmt::format("nodes.{}.ssh", key)));
+  };
+  if (spec.control_plane.machine) keep(control_plane, spec.control_plane.address);
+  for (const WorkerSpec& worker : spec.workers) {
+    if (worker.machine) keep(worker.key, worker.address);
+  }
+  if (!spec.control_plane.machine) read(control_plane, spec.control_plane.address);
+  for (WorkerSpec& worker : spec.workers) {
+    if (!worker.machine) read(worker.key, worker.address);
+  }
+  if (!is_given(control_plane) && !spec.control_plane.machine) {
     spec.control_plane.address = book.take_offset(control_plane_offset, control_plane, std::nullopt);
   }
   for (WorkerSpec& worker : spec.workers) {
     const auto number = number_of(worker.key);
-    if (is_given(worker.key) || !number) continue;
+    if (is_given(worker.key) || worker.machine || !number) continue;
     worker.address = book.take_offset(std::uint64_t{first_worker_offset} + *number, worker.key, worker.where);
   }
   for (WorkerSpec& worker : spec.workers) {
-    if (is_given(worker.key) || number_of(worker.key)) continue;
+    if (is_given(worker.key) || worker.machine || number_of(worker.key)) continue;
     worker.address = book.take_lowest(worker.key, worker.where);
     worker.address_is_free_choice = true;
   }

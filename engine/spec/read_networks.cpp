@@ -116,6 +116,22 @@ void read_version(MappingDecoder& kubernetes, std::string& version, Diagnostics&
                     version.substr(0, 1) == "v" ? "leave the v away" : "for example \"1.34\" or \"1.34.2\"");
 }
 
+// A network of mode nat lets its VMs out, and nobody else in.
+void warn_of_unreachable_vms(const Spec& spec, Diagnostics& diagnostics) {
+  const bool control_plane_is_machine = spec.control_plane.machine.has_value();
+  std::string machine = control_plane_is_machine ? "control-plane" : "";
+  bool has_vms = spec.kubernetes.enabled && !control_plane_is_machine;
+  for (const WorkerSpec& worker : spec.workers) {
+    if (worker.machine && machine.empty()) machine = worker.key;
+    if (!worker.machine) has_vms = true;
+  }
+  if (machine.empty() || !has_vms || spec.network.mode != "nat") return;
+  diagnostics.warning(locate(spec, fmt::format("nodes.{}.ssh", machine)),
+                      fmt::format("{} is a machine, and the VMs are in a network of mode nat, which nobody outside this server can reach",
+                                  machine),
+                      "set network.mode: bridge, unless the machine is in that network, too");
+}
+
 }  // namespace
 
 void read_networks(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics) {
@@ -138,6 +154,7 @@ void read_networks(MappingDecoder& document, Spec& spec, Diagnostics& diagnostic
   check_worker_keys(addresses, network.node("addresses"), document, diagnostics, "control-plane");
   if (vms.range && addresses.valid()) assign_addresses(addresses, *vms.range, vms.where, spec, diagnostics);
   network.finish();
+  warn_of_unreachable_vms(spec, diagnostics);
 }
 
 }  // namespace gpuplan

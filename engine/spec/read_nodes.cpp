@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
+#include "spec/network_range.h"
 #include "spec/sections.h"
 
 // What Kubernetes takes for names of labels and taints:
@@ -13,6 +15,7 @@
 namespace gpuplan {
 namespace {
 
+constexpr std::string_view control_plane_key = "control-plane";
 constexpr std::size_t max_name = 63;
 constexpr std::size_t max_prefix = 253;
 
@@ -139,19 +142,150 @@ void read_taints(MappingDecoder& node, WorkerSpec& worker, Diagnostics& diagnost
   }
 }
 
+// "user@10.0.0.5", taken apart. False if it is nothing of the kind.
+bool read_login(const std::string& text, MachineSpec& machine) {
+  const std::size_t at = text.find('@');
+  if (at == std::string::npos) return false;
+  machine.user = text.substr(0, at);
+  machine.address = text.substr(at + 1);
+  constexpr std::size_t max_user = 32;
+  const bool is_user = machine.user.size() <= max_user && consists_of(machine.user, "_-") && machine.user.front() != '-';
+  const auto address = parse_ipv4(machine.address);
+  return is_user && address && format_ipv4(*address) == machine.address;
+}
+
+bool is_ed25519_key(std::string_view text) {
+  constexpr std::string_view start = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI";
+  constexpr std::size_t whole = 80;
+  return text.size() == whole && text.substr(0, start.size()) == start && consists_of(text.substr(start.size()), "+/");
+}
+
+// Reports a text at `key` that is wrong.
+void reject_text(MappingDecoder& node, std::string_view key, bool good, std::string_view wanted, std::string remedy,
+                 Diagnostics& diagnostics) {
+  const YamlNode* member = node.node(key);
+  if (good || member == nullptr || !member->is_scalar()) return;
+  diagnostics.error(member->where(), fmt::format("{} must be {}, not {}", node.path(key), wanted, quote(member->text())),
+                    std::move(remedy));
+}
+
+// The machine that a node is to be; nothing if it is a VM.
+std::optional<MachineSpec> read_machine(MappingDecoder& node, Diagnostics& diagnostics) {
+  MachineSpec machine;
+  std::string login;
+  node.string("ssh", login);
+  reject_text(node, "ssh", read_login(login, machine), "USER@IPV4", "for example ubuntu@10.0.0.5", diagnostics);
+  node.integer("port", machine.port, 1, 65535);
+  node.string("identity", machine.identity);
+  reject_text(node, "identity", consists_of(machine.identity, "/._+@-") && machine.identity.front() == '/',
+              "the absolute path of a private key", "write its path with letters, digits, '/', '.', '_', '+', '@', '-'",
+              diagnostics);
+  node.string("host_key", machine.host_key);
+  // A comment may follow, as in the file that it is copied from.
+  machine.host_key = machine.host_key.substr(0, machine.host_key.find(' ', machine.host_key.find(' ') + 1));
+  reject_text(node, "host_key", is_ed25519_key(machine.host_key), "an ed25519 host key",
+              "copy it from the machine itself: cat /etc/ssh/ssh_host_ed25519_key.pub", diagnostics);
+  const YamlNode* ssh = node.node("ssh");
+  for (const char* key : {"port", "identity", "host_key"}) {
+    const YamlNode* member = node.node(key);
+    if (member != nullptr && ssh == nullptr) {
+      diagnostics.error(member->where(), fmt::format("{} is only for machines", node.path(key)), "add ssh: USER@IPV4, or remove the key");
+    } else if (member == nullptr && ssh != nullptr && std::string_view(key) != "port") {
+      diagnostics.error(ssh->where(), fmt::format("{} has no {}", node.path("ssh"), key),
+                        std::string_view(key) == "identity"
+                            ? "add identity: the path of the private key that the machine lets in"
+                            : "add host_key: what `cat /etc/ssh/ssh_host_ed25519_key.pub` prints on the machine itself");
+    }
+  }
+  if (ssh == nullptr) return std::nullopt;
+  return machine;
+}
+
+bool is_machine(const YamlNode& node) {
+  const YamlNode* ssh = node.find("ssh");
+  return ssh != nullptr && !ssh->is_null();
+}
+
+// The workers that are machines of their own stand only under `nodes`.
+void add_machines(const YamlNode& nodes, Spec& spec, Diagnostics& diagnostics) {
+  for (const YamlNode::Entry& entry : nodes.entries()) {
+    if (entry.key == control_plane_key || !is_machine(entry.value)) continue;
+    const bool assigned = std::any_of(spec.workers.begin(), spec.workers.end(),
+                                      [&](const WorkerSpec& worker) { return worker.key == entry.key; });
+    if (assigned) {
+      diagnostics.error(entry.value.find("ssh")->where(),
+                        fmt::format("{} is a VM by worker_gpu_assignment and is a machine of its own here", shorten(entry.key)),
+                        "take it out of one of them: the GPUs of this server are for its VMs");
+      continue;
+    }
+    WorkerSpec worker;
+    worker.key = entry.key;
+    worker.name = fmt::format("{}-{}", spec.cluster, entry.key);
+    worker.where = entry.key_where;
+    worker.machine.emplace();
+    if (check_worker_name(entry, worker.name, diagnostics)) spec.workers.push_back(std::move(worker));
+  }
+}
+
+// What `nodes` may name: the workers and the control plane.
+void check_node_keys(MappingDecoder& nodes, const YamlNode& mapping, const Spec& spec, Diagnostics& diagnostics) {
+  std::vector<std::string_view> known = {control_plane_key};
+  for (const WorkerSpec& worker : spec.workers) known.push_back(worker.key);
+  const std::set<std::string_view> known_set(known.begin(), known.end());
+  constexpr std::size_t most = 20;
+  std::size_t unknown = 0;
+  for (const YamlNode::Entry& entry : mapping.entries()) {
+    if (known_set.count(entry.key) > 0 || is_machine(entry.value) || ++unknown > most) continue;
+    const std::string guess = did_you_mean(entry.key, known);
+    diagnostics.error(entry.key_where, fmt::format("{}: there is no worker {}", nodes.path(entry.key), quote(entry.key)),
+                      guess.empty() ? "VMs are declared under worker_gpu_assignment; a machine of its own has ssh here"
+                                    : fmt::format("did you mean {}?", quote(guess)));
+  }
+}
+
+void check_machines(const Spec& spec, const YamlNode& nodes, Diagnostics& diagnostics) {
+  std::map<std::string, std::string> owners;  // address → who has it
+  const auto check = [&](const std::string& key, const std::optional<MachineSpec>& machine) {
+    if (!machine || machine->address.empty()) return;
+    const auto [owner, is_new] = owners.emplace(machine->address, key);
+    if (!is_new) {
+      diagnostics.error(nodes.find(key)->find("ssh")->where(), fmt::format("{} and {} are the same machine, {}", owner->second, key,
+                                                                           machine->address),
+                        "a machine is one node");
+    }
+  };
+  check(std::string(control_plane_key), spec.control_plane.machine);
+  for (const WorkerSpec& worker : spec.workers) check(worker.key, worker.machine);
+}
+
 }  // namespace
 
 void read_nodes(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics) {
+  const YamlNode* mapping = document.node("nodes");
   MappingDecoder nodes = section(document, "nodes", diagnostics);
-  check_worker_keys(nodes, document.node("nodes"), document, diagnostics, "");
+  if (mapping == nullptr || !nodes.valid()) return;
+  add_machines(*mapping, spec, diagnostics);
+  check_node_keys(nodes, *mapping, spec, diagnostics);
+  if (nodes.node(control_plane_key) != nullptr) {
+    MappingDecoder own = section(nodes, control_plane_key, diagnostics);
+    spec.control_plane.machine = read_machine(own, diagnostics);
+    if (spec.control_plane.machine) spec.control_plane.address = spec.control_plane.machine->address;
+    own.finish();
+  }
   for (WorkerSpec& worker : spec.workers) {
     if (nodes.node(worker.key) == nullptr) continue;
     MappingDecoder own = section(nodes, worker.key, diagnostics);
     if (!own.valid()) continue;
     read_labels(own, worker, diagnostics);
     read_taints(own, worker, diagnostics);
+    const std::optional<MachineSpec> machine = read_machine(own, diagnostics);
+    if (worker.machine && machine) {
+      worker.machine = machine;
+      worker.address = machine->address;
+    }
     own.finish();
   }
+  check_machines(spec, *mapping, diagnostics);
 }
 
 }  // namespace gpuplan

@@ -13,26 +13,6 @@ constexpr std::size_t max_workers = 1024;
 constexpr std::int64_t max_gpu_index = 1023;
 constexpr std::size_t max_unknown_workers = 20;  // as many as MappingDecoder names
 
-bool check_name(const YamlNode::Entry& entry, const std::string& name, Diagnostics& diagnostics) {
-  if (name.size() > 63) {
-    diagnostics.error(entry.key_where,
-                      fmt::format("the node name {} has {} characters; 63 is the most", quote(name), name.size()),
-                      "choose a shorter name for the worker or the cluster");
-    return false;
-  }
-  if (!is_dns_label(entry.key)) {
-    diagnostics.error(entry.key_where, fmt::format("worker {} is not a DNS label", quote(entry.key)),
-                      label_remedy(entry.key));
-    return false;
-  }
-  if (entry.key == "control-plane") {
-    diagnostics.error(entry.key_where, "the name control-plane belongs to the control plane",
-                      "call the worker something else, for example worker-1");
-    return false;
-  }
-  return true;
-}
-
 // Reads who gets which GPU, and knows whose each one is already.
 class AssignmentReader {
  public:
@@ -43,7 +23,7 @@ class AssignmentReader {
     WorkerSpec worker;
     worker.name = fmt::format("{}-{}", spec_.cluster, entry.key);
     worker.where = entry.key_where;
-    const bool named = check_name(entry, worker.name, diagnostics_);
+    const bool named = check_worker_name(entry, worker.name, diagnostics_);
     worker.key = named ? entry.key : shorten(entry.key);  // which otherwise may be as long as the file
     const YamlNode& list = entry.value;
     if (!list.is_null() && !list.is_sequence()) {
@@ -121,6 +101,26 @@ class AssignmentReader {
 };
 
 }  // namespace
+
+bool check_worker_name(const YamlNode::Entry& entry, const std::string& name, Diagnostics& diagnostics) {
+  if (name.size() > 63) {
+    diagnostics.error(entry.key_where,
+                      fmt::format("the node name {} has {} characters; 63 is the most", quote(name), name.size()),
+                      "choose a shorter name for the worker or the cluster");
+    return false;
+  }
+  if (!is_dns_label(entry.key)) {
+    diagnostics.error(entry.key_where, fmt::format("worker {} is not a DNS label", quote(entry.key)),
+                      label_remedy(entry.key));
+    return false;
+  }
+  if (entry.key == "control-plane") {
+    diagnostics.error(entry.key_where, "the name control-plane belongs to the control plane",
+                      "call the worker something else, for example worker-1");
+    return false;
+  }
+  return true;
+}
 
 void check_worker_keys(MappingDecoder& section, const YamlNode* mapping, MappingDecoder& document,
                        Diagnostics& diagnostics, std::string_view also_known) {

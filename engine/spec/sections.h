@@ -25,6 +25,8 @@ void read_networks(MappingDecoder& document, Spec& spec, Diagnostics& diagnostic
 // The addresses of all VMs in `range`, which stands at `range_where`: from network.addresses and by name.
 void assign_addresses(MappingDecoder& addresses, const Ipv4Range& range,
                       const std::optional<SourceLocation>& range_where, Spec& spec, Diagnostics& diagnostics);
+// False, and said at the key's place, if it cannot name a worker whose node is called `name`.
+bool check_worker_name(const YamlNode::Entry& entry, const std::string& name, Diagnostics& diagnostics);
 // That each key of `mapping`, which stands at `section`'s place, is a worker of the document or `also_known`.
 void check_worker_keys(MappingDecoder& section, const YamlNode* mapping, MappingDecoder& document,
                        Diagnostics& diagnostics, std::string_view also_known);

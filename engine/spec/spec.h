@@ -35,6 +35,15 @@ struct VmResources {
   std::string numa = "auto";       // auto | none
 };
 
+// A machine that exists already, in place of a VM. gpuplan logs in to it by ssh and makes a node of it.
+struct MachineSpec {
+  std::string user;  // one that is not root needs sudo without a password
+  std::string address;  // IPv4
+  std::int64_t port = 22;
+  std::string identity;  // path of the private key to log in with
+  std::string host_key;  // the only one that is trusted: "ssh-ed25519 AAAA…"
+};
+
 // What keeps pods away that do not tolerate it.
 struct NodeTaint {
   std::string key;
@@ -52,6 +61,7 @@ struct WorkerSpec {
   VmResources resources;
   std::map<std::string, std::string> labels;  // of its Node, besides what gpuplan itself needs
   std::vector<NodeTaint> taints;
+  std::optional<MachineSpec> machine;  // nothing: a VM
   SourceLocation where;
 };
 
@@ -59,6 +69,7 @@ struct ControlPlaneSpec {
   std::string name;  // "gpu-control-plane"
   std::string address;
   VmResources resources;
+  std::optional<MachineSpec> machine;  // nothing: a VM
 };
 
 struct HostSpec {

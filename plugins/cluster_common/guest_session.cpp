@@ -54,6 +54,7 @@ std::string without_options(const std::vector<std::string>& argv) {
 Presence GuestView::presence() {
   try {
     if (host_.guests().answers(target_)) return Presence::answers;
+    if (target_.is_machine()) return Presence::silent;
     const auto domain = host_.hypervisor().domain(target_.node);
     if (!domain) return Presence::absent;
     return domain->power == PowerState::running ? Presence::silent : Presence::off;

@@ -47,10 +47,15 @@ void wait_for_first_boot(GuestView& guest, StepContext& context) {
 
 std::vector<GuestScript> node_scripts(const Spec& spec, const GuestTarget& node, bool with_driver) {
   const std::string& version = spec.kubernetes.version;
+  std::string networks = fmt::format("{},{}", spec.network.cidr, spec.kubernetes.pod_cidr);
+  if (spec.control_plane.machine) networks += fmt::format(",{}/32", spec.control_plane.address);
+  for (const WorkerSpec& worker : spec.workers) {
+    if (worker.machine) networks += fmt::format(",{}/32", worker.address);
+  }
   std::vector<GuestScript> scripts = {
       {"base", "preparing the system", {"--node", node.node, "--address", node.address}},
       {"firewall", "opening the firewall",
-       {"--networks", fmt::format("{},{}", spec.network.cidr, spec.kubernetes.pod_cidr)}},
+{"--networks", networks}},
       {"containerd", "setting up containerd", {"--kubernetes", version}},
       {"kubernetes", fmt::format("installing Kubernetes {}", version), {"--version", version}}};
   if (with_driver) scripts.push_back({"nvidia", "installing NVIDIA's driver", {}});

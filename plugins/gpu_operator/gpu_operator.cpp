@@ -63,6 +63,7 @@ const Schema& GpuOperator::schema() const {
       {"pod_security", ValueType::text, "", OnChange::update, false, false, false},
       {"control_plane", ValueType::text, "", OnChange::update, false, false, false},
       {"control_plane_address", ValueType::text, "", OnChange::update, false, false, false},
+      {"control_plane_login", ValueType::text, "", OnChange::update, false, false, false},
       {"ready", ValueType::boolean, "", OnChange::update, false, false, false},
   };
   return schema;
@@ -78,9 +79,8 @@ std::vector<Resource> GpuOperator::expand(const Spec& spec) const {
                        {"driver", spec.gpu_operator.driver},
                        {"values", merged_values(spec.gpu_operator.driver, spec.gpu_operator.values_json)},
                        {"pod_security", "privileged"},
-                       {"control_plane", spec.control_plane.name},
-                       {"control_plane_address", spec.control_plane.address},
                        {"ready", true}};
+  cluster::declare_control_plane(resource.declared, spec.control_plane);
   resource.lives_in = {Address("k8s-init", spec.control_plane.name)};
   resource.depends_on = resource.lives_in;
   for (const WorkerSpec& worker : spec.workers) resource.depends_on.emplace_back("worker-join", worker.name);
@@ -140,6 +140,7 @@ Observation GpuOperator::observe(const Resource& resource, const Prior& prior, H
                            {"ready", release->status == "deployed" && policy == "ready" && !unfinished}};
     for (const auto& [name, value] : observed.attributes)
       observed.read_from[name] = fmt::format("Helm release {}", release_name);
+    cluster::observe_logins(observed, resource, prior);
     observed.read_from["ready"] =
         fmt::format("ClusterPolicy ({}) and Helm release ({})", policy.empty() ? "absent" : policy, release->status);
     observed.read_from["pod_security"] = fmt::format("labels of Namespace {}", release_namespace);

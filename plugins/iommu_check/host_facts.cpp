@@ -47,8 +47,11 @@ CheckResult HostSubject::pass(std::string name, std::string found, std::string r
 
 std::vector<DeclaredVm> HostSubject::vms() const {
   std::vector<DeclaredVm> vms;
-  if (spec.kubernetes.enabled && !spec.control_plane.name.empty()) vms.push_back({spec.control_plane.name, spec.control_plane.resources, nullptr});
-  for (const WorkerSpec& worker : spec.workers) vms.push_back({worker.name, worker.resources, &worker});
+  if (spec.kubernetes.enabled && !spec.control_plane.machine && !spec.control_plane.name.empty())
+    vms.push_back({spec.control_plane.name, spec.control_plane.resources, nullptr});
+  for (const WorkerSpec& worker : spec.workers) {
+    if (!worker.machine) vms.push_back({worker.name, worker.resources, &worker});
+  }
   return vms;
 }
 

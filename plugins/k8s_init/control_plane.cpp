@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cluster_common/kubeadm.h"
+#include "host/guest_target.h"
 #include "yaml/parse.h"
 
 namespace gpuplan::k8s_init {
@@ -51,14 +52,12 @@ ControlPlane ControlPlane::from(const Resource& resource) {
   out.pod_cidr = resource.declared.text("pod_cidr");
   out.service_cidr = resource.declared.text("service_cidr");
   out.cni = resource.declared.text("cni", "none");
+  out.login = resource.declared.text("login");
   return out;
 }
 
 GuestTarget ControlPlane::target() const {
-  GuestTarget out;
-  out.node = node;
-  out.address = address;
-  return out;
+  return target_from(node, address, login);
 }
 
 std::string ControlPlane::endpoint() const { return fmt::format("{}:{}", address, cluster::api_port); }

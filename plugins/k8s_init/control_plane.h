@@ -20,6 +20,7 @@ struct ControlPlane {
   std::string pod_cidr;
   std::string service_cidr;
   std::string cni;  // calico | flannel | none
+  std::string login;  // of a machine; empty for a VM
 
   static ControlPlane from(const Resource& resource);
   GuestTarget target() const;

@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "cluster_common/kubeadm.h"
+#include "cluster_common/machine_check.h"
 #include "cluster_common/stored_declaration.h"
+#include "host/guest_target.h"
 #include "plugin/plugin.h"
 
 namespace gpuplan::k8s_init {
@@ -73,6 +75,7 @@ const Schema& K8sInit::schema() const {
       {"service_cidr", ValueType::text, "", OnChange::replace, false, false, false},
       {"cni", ValueType::text, "", OnChange::update, false, false, false},
       {"ready", ValueType::boolean, "", OnChange::update, false, false, false},
+      {"login", ValueType::text, "", OnChange::update, false, false, false},
       {"installed", ValueType::text, "", OnChange::update, false, true, false},
   };
   return schema;
@@ -90,7 +93,10 @@ std::vector<Resource> K8sInit::expand(const Spec& spec) const {
                        {"ready", true}};
   // With `none` the pod network is the user's own business, and nothing is declared of it.
   if (spec.kubernetes.cni != "none") resource.declared.set("cni", spec.kubernetes.cni);
-  resource.lives_in = {Address("vm-define", spec.control_plane.name)};
+  if (spec.control_plane.machine)
+    resource.declared.set("login", login_text(*spec.control_plane.machine));
+  else
+    resource.lives_in = {Address("vm-define", spec.control_plane.name)};
   resource.depends_on = resource.lives_in;
   resource.where = locate(spec, "kubernetes");
   return {resource};
@@ -103,7 +109,7 @@ std::optional<std::string> K8sInit::document(const Resource& resource, const Spe
   return "# kubernetesVersion will be that of the guest's kubeadm.\n" + init_config(wanted, fmt::format("v{}.0", wanted.version));
 }
 
-std::vector<CheckResult> K8sInit::check(const Resource& resource, const Spec& spec, const Prior&,
+std::vector<CheckResult> K8sInit::check(const Resource& resource, const Spec& spec, const Prior& prior,
                                         HostReader& host) const {
   std::vector<CheckResult> out;
   const ControlPlane wanted = ControlPlane::from(resource);
@@ -114,6 +120,7 @@ std::vector<CheckResult> K8sInit::check(const Resource& resource, const Spec& sp
                    "", fmt::format("set kubernetes.pod_cidr to {}, or kubernetes.cni to calico", flannel_pod_cidr),
                    false, locate(spec, "kubernetes.pod_cidr")});
   }
+  cluster::check_machine(out, resource, wanted.target(), prior.declared.text("login"), prior, host);
   cluster::ClusterView view(host, wanted.target());
   std::string note;
   if (view.reach(note) != Reach::cluster) return out;
@@ -161,6 +168,7 @@ Observation K8sInit::observe(const Resource& resource, const Prior& prior, HostR
                            {"installed", found.version}};
     for (const auto& [name, value] : observed.attributes)
       observed.read_from[name] = "ConfigMap kube-system/kubeadm-config";
+    cluster::observe_logins(observed, resource, prior);
     observed.read_from["cni"] = "DaemonSets of the cluster";
     observed.read_from["ready"] = fmt::format("Node {}", wanted.node);
   } catch (const HostError& error) {

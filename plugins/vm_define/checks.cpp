@@ -153,7 +153,9 @@ bool can_ask_libvirt(HostReader& host) {
 
 // With which what all VMs share is checked.
 std::string first_vm(const Spec& spec) {
-  return spec.kubernetes.enabled || spec.workers.empty() ? spec.control_plane.name : spec.workers.front().name;
+  if (spec.kubernetes.enabled && !spec.control_plane.machine) return spec.control_plane.name;
+  const auto worker = std::find_if(spec.workers.begin(), spec.workers.end(), [](const WorkerSpec& each) { return !each.machine; });
+  return worker == spec.workers.end() ? spec.control_plane.name : worker->name;
 }
 
 }  // namespace

@@ -76,8 +76,11 @@ std::int64_t gib_still_to_make(const Spec& spec, HostReader& host) {
   const auto missing = [&](const std::string& name, const VmResources& resources) {
     return host.hypervisor().domain(name) ? 0 : resources.disk_gib;
   };
-  std::int64_t sum = spec.kubernetes.enabled ? missing(spec.control_plane.name, spec.control_plane.resources) : 0;
-  for (const WorkerSpec& worker : spec.workers) sum += missing(worker.name, worker.resources);
+  const bool has_control_plane = spec.kubernetes.enabled && !spec.control_plane.machine;
+  std::int64_t sum = has_control_plane ? missing(spec.control_plane.name, spec.control_plane.resources) : 0;
+  for (const WorkerSpec& worker : spec.workers) {
+    if (!worker.machine) sum += missing(worker.name, worker.resources);
+  }
   return sum;
 }
 

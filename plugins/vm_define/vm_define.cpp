@@ -140,12 +140,13 @@ const Schema& VmDefine::schema() const {
 
 std::vector<Resource> VmDefine::expand(const Spec& spec) const {
   std::vector<Resource> resources;
-  if (spec.kubernetes.enabled) {
+  if (spec.kubernetes.enabled && !spec.control_plane.machine) {
     resources.push_back(
         make_resource(spec, {spec.control_plane.name, spec.control_plane.address, &spec.control_plane.resources, {}}));
     resources.back().depends_on.emplace_back("iommu-check", "host");
   }
   for (const WorkerSpec& worker : spec.workers) {
+    if (worker.machine) continue;
     Node node{worker.name, worker.address, &worker.resources, {}};
     for (const std::size_t index : worker.gpu_indexes) node.gpus.push_back(gpu_named(spec, index));
     Resource resource = make_resource(spec, node);

@@ -6,6 +6,7 @@
 
 #include "cluster_common/kubeadm.h"
 #include "cluster_common/stored_declaration.h"
+#include "host/guest_target.h"
 
 namespace gpuplan::worker_join {
 
@@ -14,6 +15,7 @@ Worker Worker::from(const Attributes& declared) {
   out.node = declared.text("node");
   out.address = declared.text("address");
   out.cluster = declared.text("cluster");
+  out.login = declared.text("login");
   out.control_plane = cluster::control_plane_of(declared);
   out.expects_ready = declared.flag("ready");
   out.labels = declared.list("labels");
@@ -22,10 +24,7 @@ Worker Worker::from(const Attributes& declared) {
 }
 
 GuestTarget Worker::target() const {
-  GuestTarget out;
-  out.node = node;
-  out.address = address;
-  return out;
+  return target_from(node, address, login);
 }
 
 JoinTicket parse_join_command(const std::string& output) {

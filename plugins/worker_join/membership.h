@@ -19,6 +19,7 @@ struct Worker {
   std::string node;
   std::string address;
   std::string cluster;
+  std::string login;  // of a machine; empty for a VM
   GuestTarget control_plane;
   bool expects_ready = true;  // false without a pod network of ours
   Texts labels;

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "cluster_common/machine_check.h"
 #include "cluster_common/stored_declaration.h"
+#include "host/guest_target.h"
 #include "plugin/plugin.h"
 
 namespace gpuplan::worker_join {
@@ -63,6 +65,8 @@ const Schema& WorkerJoin::schema() const {
       {"cluster", ValueType::text, "", OnChange::update, false, false, false},
       {"control_plane", ValueType::text, "", OnChange::update, false, false, false},
       {"control_plane_address", ValueType::text, "", OnChange::update, false, false, false},
+      {"control_plane_login", ValueType::text, "", OnChange::update, false, false, false},
+      {"login", ValueType::text, "", OnChange::update, false, false, false},
       {"ready", ValueType::boolean, "", OnChange::update, false, false, false},
       {"schedulable", ValueType::boolean, "", OnChange::update, false, false, false},
       {"labels", ValueType::list, "", OnChange::update, false, false, false},
@@ -81,14 +85,17 @@ std::vector<Resource> WorkerJoin::expand(const Spec& spec) const {
     resource.declared = {{"node", worker.name},
                          {"address", worker.address},
                          {"cluster", spec.cluster},
-                         {"control_plane", spec.control_plane.name},
-                         {"control_plane_address", spec.control_plane.address},
                          {"schedulable", true}};
+    cluster::declare_control_plane(resource.declared, spec.control_plane);
     // Without a pod network no node ever becomes Ready; membership is then all there is to ask for.
     if (spec.kubernetes.cni != "none") resource.declared.set("ready", true);
     if (!worker.labels.empty()) resource.declared.set("labels", texts_of_labels(worker));
     if (!worker.taints.empty()) resource.declared.set("taints", texts_of_taints(worker));
-    resource.depends_on = {Address("k8s-init", spec.control_plane.name), Address("vm-define", worker.name)};
+    resource.depends_on = {Address("k8s-init", spec.control_plane.name)};
+    if (worker.machine)
+      resource.declared.set("login", login_text(*worker.machine));
+    else
+      resource.depends_on.emplace_back("vm-define", worker.name);
     resource.lives_in = resource.depends_on;
     resource.where = worker.where;
     out.push_back(std::move(resource));
@@ -101,6 +108,7 @@ std::vector<CheckResult> WorkerJoin::check(const Resource& resource, const Spec&
   std::vector<CheckResult> out;
   check_taints(out, resource, spec);
   const Worker worker = Worker::from(resource.declared);
+  cluster::check_machine(out, resource, worker.target(), prior.declared.text("login"), prior, host);
   ClusterView view(host, worker.control_plane);
   std::string note;
   if (prior.owned || view.reach(note) != Reach::cluster) return out;
@@ -143,7 +151,9 @@ Observation WorkerJoin::observe(const Resource& resource, const Prior& prior, Ho
     }
     // A join that was cut short has left its token there: it has yet to be finished.
     if (presence == cluster::Presence::answers && guest.has(config_path)) return observed;
-    return describe(*node, worker, resource.declared, prior);
+    Observation found = describe(*node, worker, resource.declared, prior);
+    cluster::observe_logins(found, resource, prior);
+    return found;
   } catch (const HostError& error) {
     observed.unreadable.emplace_back(error.what());
   }

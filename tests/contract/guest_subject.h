@@ -23,6 +23,7 @@ class GuestSubject {
   Guests& guests() { return host_->guests(); }
   const GuestTarget& target() const { return target_; }
   const std::string& directory() const { return directory_; }  // on the guest, writable
+  std::string identity_file() const { return scratch_ / "keys/id_ed25519"; }  // that the real guest lets in
   // Gives the real guest another host key, as if somebody else answered in its place.
   void change_host_key();
 

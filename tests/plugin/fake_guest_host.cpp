@@ -26,6 +26,7 @@ class FakeGuestHost::GuestsPort : public Guests {
            found->second.address == guest.address;
   }
   CommandResult query(const GuestTarget& guest, const Command& command) override {
+    host_.queries.push_back(guest.node + ": " + join_argv(command.argv));
     return interpret(guest, command, true);
   }
   CommandResult run(const GuestTarget& guest, const Command& command) override {
@@ -122,6 +123,10 @@ FakeGuestHost::FakeGuestHost()
 FakeGuestHost::~FakeGuestHost() = default;
 
 bool FakeGuestHost::changed(const std::string& part) const { return count(part) > 0; }
+
+bool FakeGuestHost::asked(const std::string& part) const {
+  return std::any_of(queries.begin(), queries.end(), [&](const std::string& text) { return text.find(part) != std::string::npos; });
+}
 
 std::size_t FakeGuestHost::count(const std::string& part) const {
   return static_cast<std::size_t>(std::count_if(

@@ -29,10 +29,12 @@ class FakeGuestHost : public Host, public sim::GuestWorld {
   std::map<std::string, FakeGuest> machines;
   std::int64_t time = 1'800'000'000;
   std::vector<std::string> changes;  // every mutating call: "gpu-worker-1: kubeadm reset --force"
+  std::vector<std::string> queries;  // every other one on a guest, in the same form
   // Called before a mutating call with its text; may throw.
   std::function<void(const std::string&)> before_change;
 
   bool changed(const std::string& part) const;  // some mutating call contains it
+  bool asked(const std::string& part) const;    // some query contains it
   std::size_t count(const std::string& part) const;
   Json& cluster() { return machines.at("gpu-control-plane").disk.state["cluster"]; }
 

@@ -502,6 +502,50 @@ TEST_CASE("worker-join: drift of labels and taints is seen and put right") {
   CHECK(node_1(rig)["taints"].size() == 2);
 }
 
+TEST_CASE("worker-join: a machine that exists already is a worker without a VM, and stays when the cluster goes") {
+  ClusterRig rig;
+  WorkerSpec& machine = rig.spec.workers[0];
+  machine.machine = MachineSpec{"ubuntu", "10.0.0.6", 2222, "/root/.ssh/id", "ssh-ed25519 AAAA"};
+  machine.address = "10.0.0.6";
+  machine.gpu_indexes.clear();
+  rig.host.machines.at("gpu-worker-1").address = "10.0.0.6";
+  rig.apply(init);
+  const Resource resource = rig.resource(join_1);
+  CHECK(resource.depends_on == std::vector<Address>{*Address::parse(init)});
+  CHECK(resource.lives_in == resource.depends_on);
+  CHECK(resource.declared.text("login") == "ubuntu@10.0.0.6:2222 ssh-ed25519 AAAA /root/.ssh/id");
+  CHECK(text_of(rig.check(join_1)) == "pass node-login: 10.0.0.6 lets ubuntu in\n");
+  rig.apply(join_1);
+  CHECK(rig.host.changed("gpu-worker-1: bash -s -- containerd"));
+  // Its address is outside network.cidr: every node's firewall, where there is one, has to know it.
+  CHECK(rig.host.asked("--networks 192.168.130.0/24,10.244.0.0/16,10.0.0.6/32"));
+  SECTION("the cluster goes") {
+    rig.withdraw(rig.removal(join_1, {init}));
+    CHECK(rig.host.changed("gpu-worker-1: kubeadm reset --force"));
+    CHECK_FALSE(worker(rig).disk.state.contains("membership"));
+  }
+  SECTION("it is off") {
+    worker(rig).silent = true;
+    CHECK(text_of(rig.check(join_1)) ==
+          "warn node-login: gpu-worker-1 does not answer a login at 10.0.0.6 port 2222\n");
+  }
+  SECTION("it moves") {
+    machine.machine->address = machine.address = "10.0.0.7";
+    CHECK(text_of(rig.check(join_1)) ==
+          "fail node-machine: gpu-worker-1 is the machine 10.0.0.6, the spec says the machine 10.0.0.7: one cannot become the "
+          "other\n");
+    machine.machine.reset();
+    CHECK_THAT(text_of(rig.check(join_1)), contains("the spec says a VM: one cannot become the other"));
+  }
+  SECTION("another key is used for the login") {
+    machine.machine->identity = "/root/.ssh/other";
+    const Change change = rig.apply(join_1);
+    CHECK(change.action == Action::update);
+    CHECK(change.attributes.size() == 1);
+    CHECK(rig.host.count("kubeadm join") == 1);
+  }
+}
+
 TEST_CASE("worker-join: a taint that keeps the GPU Operator away is refused, unless the chart's values tolerate it") {
   ClusterRig rig;
   WorkerSpec& declared = rig.spec.workers[0];

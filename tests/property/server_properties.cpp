@@ -55,6 +55,7 @@ class Server {
     std::string text = read_all(std::string(GPUPLAN_SOURCE_DIR) + "/specs/hosts/a100-pcie4.yaml");
     const std::size_t speed = text.find("clock_speed:");
     text.replace(speed, text.find('\n', speed) - speed, "clock_speed: 0");
+    text += std::string("machines: [{address: 10.0.0.6, host_key: ") + machine_key + "}]\n";
     file_ = directory_ / "server.yaml";
     std::ofstream(file_, std::ios::binary) << text;
     Diagnostics diagnostics;

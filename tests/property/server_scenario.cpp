@@ -20,6 +20,7 @@ class Generator {
     SpecCase spec;
     for (std::size_t i = random_.between(1, 3); i > 0; --i) add_worker(spec);
     spec.gpu_operator = random_.chance(70);
+    spec.machine = random_.chance(30);
     const std::size_t attempts = random_.between(2, 3);
     for (std::size_t i = 0; i < attempts; ++i) {
       if (i > 0) {
@@ -60,7 +61,7 @@ class Generator {
   void edit(SpecCase& spec) {
     WorkerCase& worker = any_worker(spec);
     WorkerCase& other = any_worker(spec);
-    switch (random_.below(11)) {
+    switch (random_.below(12)) {
       case 0: add_worker(spec); break;
       case 1:
         if (spec.workers.size() > 1) spec.workers.erase(spec.workers.begin());
@@ -75,6 +76,7 @@ class Generator {
       case 4: worker.memory = worker.memory == 16384 ? 32768 : 16384; break;
       case 5: worker.disk += 50; break;
       case 9: worker.label = worker.label == "training" ? "" : worker.label.empty() ? "inference" : "training"; break;
+      case 11: spec.machine = !spec.machine; break;
       case 10: worker.taint = !worker.taint; break;
       case 6: worker.hugepages = worker.hugepages == "none" ? "2M" : "none"; break;
       case 7: spec.cidr = spec.cidr == "192.168.130.0/24" ? "192.168.140.0/24" : "192.168.130.0/24"; break;
@@ -106,6 +108,7 @@ std::string SpecCase::text() const {
     out += fmt::format("  worker-{}: {{labels: {{{}}}, taints: [{}]}}\n", number, labels,
                        worker.taint ? "{key: nvidia.com/gpu, effect: NoSchedule}" : "");
   }
+  if (machine) out += fmt::format("  worker-9: {{ssh: root@10.0.0.6, identity: /root/.ssh/id, host_key: {}}}\n", machine_key);
   return out + fmt::format("network: {{cidr: {}}}\ngpu_operator: {{enabled: {}}}\n", cidr, gpu_operator);
 }
 
@@ -147,6 +150,7 @@ std::vector<ServerScenario> simpler_server_scenarios(const ServerScenario& scena
     });
   }
   candidate([&](ServerScenario& it) { each_spec(it, [](SpecCase& spec) { spec.gpu_operator = false; }); });
+  candidate([&](ServerScenario& it) { each_spec(it, [](SpecCase& spec) { spec.machine = false; }); });
   candidate([&](ServerScenario& it) { each_spec(it, [](SpecCase& spec) { spec.cidr = SpecCase{}.cidr; }); });
   candidate([&](ServerScenario& it) { each_spec(it, [](SpecCase& spec) { spec.control_plane_memory = 8192; }); });
   return out;

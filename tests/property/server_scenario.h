@@ -24,8 +24,12 @@ struct SpecCase {
   int control_plane_memory = 8192;
   std::string cidr = "192.168.130.0/24";
   bool gpu_operator = true;
+  bool machine = false;  // the one beside the server is a worker, too
   std::string text() const;  // as YAML
 };
+
+// The host key of the machine beside the server, which is at 10.0.0.6.
+inline constexpr const char* machine_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 struct ServerAttempt {
   SpecCase spec;

@@ -25,6 +25,11 @@ TEXTS = [
     (HEX * 3)[:63], (HEX * 3)[:64], (HEX * 3)[:65], "g" * 64,
     "a.b/c", "a.b/C", "A.b/c", "a./c", "a..b/c", "-a/c", "a/b/c", "a/b-", "a_b/c", "nvidia.com/gpu", "x.node.kubernetes.io/a",
     *(f"{prefix}/a" for prefix in ("a" * 253, "a" * 254, "node.kubernetes.io")), "a/" + "a" * 63, "a/" + "a" * 64,
+    "root@10.0.0.5", "a_b-c@0.0.0.0", "-a@10.0.0.5", "root@10.0.0", "root@host", "@10.0.0.5", "a@b@10.0.0.5", "root@10.0.0.05",
+    "a" * 32 + "@10.0.0.5", "a" * 33 + "@10.0.0.5", "/a b", "/a_b.c+d@e-f", *(
+        f"{kind} AAAAC3NzaC1lZDI1NTE5AAAAI{'a' * size}{rest}"
+        for kind, size, rest in (("ssh-ed25519", 43, ""), ("ssh-ed25519", 42, ""), ("ssh-ed25519", 44, ""), ("ssh-rsa", 43, ""),
+                                 ("ssh-ed25519", 43, " root@a b"), ("ssh-ed25519", 43, "  x"), ("ssh-ed25519", 42, "="))),
     "nvidia-persistenced.service", "a\\x2db.service", "--now", "@a",
 ]
 VALUES = [
@@ -37,7 +42,7 @@ SHAPES = [None, [], {}, {"a": 1}, [1], "a", "auto", 1, True]
 BETWEEN_KEYS = (
     " is too small for ", " overlaps ", " has both url and path", "network.mode is bridge", "only for network.mode",
     " cannot be made of hugepages ", " is not in the slot ", " is listed twice", " is in the slot of ",
-    " is outside network.cidr ", " is the address of the network itself", " would both get ",
+    " is outside network.cidr ", " is the address of the network itself", " would both get ", " is a machine of its own here", " is only for machines", "nodes.w.ssh has no ",
 )
 # Said by the program at another line than the value's.
 ELSEWHERE = {(("gpus", 0, "pci_address"), None), (("network", "bridge"), None)}

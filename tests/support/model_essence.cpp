@@ -24,6 +24,11 @@ std::string model_essence(const std::string& path) {
   for (auto* modules : {&model.modules_loaded, &model.modules_available}) {
     std::erase_if(*modules, [](const std::string& module) { return module.rfind("vfio", 0) == 0; });
   }
+  // A machine keeps what was installed on it.
+  for (sim::Machine& machine : model.machines) {
+    machine.node.clear();
+    for (const char* installed : {"prepared", "kubeadm_version", "helm_version"}) machine.disk.state.erase(installed);
+  }
   return sim::encode_model(model);
 }
 

@@ -199,6 +199,19 @@ void decode_guests(MappingDecoder& document, Model& model, Diagnostics& diagnost
     guest.integer("shutdown_seconds", model.shutdown_seconds, 0, 86400);
     guest.string_list("unreachable", model.unreachable_guests);
   });
+  each_item(document, "machines", diagnostics, [&](const YamlNode& item, const std::string& path) {
+    Machine machine;
+    MappingDecoder mapping(item, path, diagnostics);
+    mapping.string("address", machine.address);
+    mapping.string("user", machine.user);
+    mapping.boolean("sudo", machine.sudo);
+    mapping.boolean("answers", machine.answers);
+    mapping.string("host_key", machine.host_key);
+    mapping.string("node", machine.node);
+    if (const YamlNode* guest = mapping.node("guest")) machine.disk = guest_disk_from_json(json_from_yaml(*guest));
+    mapping.finish();
+    model.machines.push_back(std::move(machine));
+  });
   document.boolean("image_reachable", model.image_reachable);
   document.string("image_sha256", model.image_sha256);
 }

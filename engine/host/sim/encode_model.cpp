@@ -69,6 +69,16 @@ Json encode_volume(const Volume& volume) {
   return out;
 }
 
+Json encode_machine(const Machine& machine) {
+  Json out = {{"address", machine.address}, {"host_key", machine.host_key}};
+  put(out, "user", machine.user, std::string("root"));
+  put(out, "sudo", machine.sudo, true);
+  put(out, "answers", machine.answers, true);
+  put(out, "node", machine.node);
+  if (!machine.disk.files.empty() || !machine.disk.state.empty()) out["guest"] = to_json(machine.disk);
+  return out;
+}
+
 Json encode_domain(const Domain& domain) {
   Json out = {{"name", domain.name}, {"uuid", domain.uuid}, {"xml", domain.xml}};
   if (domain.running_xml != domain.xml) put(out, "running_xml", domain.running_xml);
@@ -213,6 +223,7 @@ std::string encode_model(const Model& model) {
   put(guest, "shutdown_seconds", model.shutdown_seconds, assumed.shutdown_seconds);
   put(guest, "unreachable", model.unreachable_guests);
   put_section(out, "guest", std::move(guest));
+  for (const Machine& machine : model.machines) out["machines"].push_back(encode_machine(machine));
   put(out, "image_reachable", model.image_reachable, true);
   put(out, "image_sha256", model.image_sha256);
   return to_yaml(out);

@@ -169,6 +169,17 @@ struct Os {
   std::string kernel = "6.8.0-71-generic";
 };
 
+// A machine of its own that can be logged in to: neither the server nor one of its VMs.
+struct Machine {
+  std::string address;
+  std::string user = "root";
+  bool sudo = true;         // whether a user that is not root gets to be it without a password
+  bool answers = true;
+  std::string host_key;     // "ssh-ed25519 AAAA…"
+  std::string node;         // as which it was last logged in to
+  GuestDisk disk;
+};
+
 // The file that a current model was made from.
 struct Origin {
   std::string path;
@@ -211,6 +222,7 @@ struct Model {
   std::vector<Pool> pools;
   std::vector<Network> networks;
   std::vector<Domain> domains;
+  std::vector<Machine> machines;
 
   Device* device(const Bdf& address);
   const Device* device(const Bdf& address) const;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "digest/digest.h"
 #include "host/xml/domain_xml.h"
 
@@ -36,6 +38,18 @@ std::string address_of(Model& model, const Domain& domain) {
   return definition->node_address;
 }
 
+Machine* machine_at(Model& model, const std::string& address) {
+  const auto found = std::find_if(model.machines.begin(), model.machines.end(),
+                                  [&](const Machine& machine) { return machine.answers && machine.address == address; });
+  return found == model.machines.end() ? nullptr : &*found;
+}
+
+Machine* machine_of(Model& model, const std::string& node) {
+  const auto found = std::find_if(model.machines.begin(), model.machines.end(),
+                                  [&](const Machine& machine) { return machine.answers && machine.node == node; });
+  return found == model.machines.end() ? nullptr : &*found;
+}
+
 class ModelWorld : public GuestWorld {
  public:
   ModelWorld(Model& model, std::int64_t now, std::string node) : model_(model), now_(now), node_(std::move(node)) {}
@@ -43,6 +57,7 @@ class ModelWorld : public GuestWorld {
   std::int64_t now() override { return now_; }
   std::string node() override { return node_; }
   std::string address() override {
+    if (const Machine* machine = machine_of(model_, node_)) return machine->address;
     const Domain* domain = running(node_);
     return domain == nullptr ? std::string() : address_of(model_, *domain);
   }
@@ -62,12 +77,14 @@ class ModelWorld : public GuestWorld {
     const Domain* domain = running(node);
     return domain != nullptr && fabric_lets_cuda_start(model_, *domain);
   }
-  bool runs(const std::string& node) override { return running(node) != nullptr; }
+  bool runs(const std::string& node) override { return running(node) != nullptr || machine_of(model_, node) != nullptr; }
   GuestDisk* disk_of_node(const std::string& node) override {
+    if (Machine* machine = machine_of(model_, node)) return &machine->disk;
     const Domain* domain = running(node);
     return domain == nullptr ? nullptr : boot_disk(model_, *domain);
   }
   GuestDisk* disk_at(const std::string& address) override {
+    if (Machine* machine = machine_at(model_, address)) return &machine->disk;
     for (const Domain& domain : model_.domains) {
       if (!address.empty() && guest_booted(model_, domain, now_) && address_of(model_, domain) == address) {
         return boot_disk(model_, domain);
@@ -91,7 +108,24 @@ std::string name_of(const GuestTarget& guest) {
   return guest.address.empty() ? guest.node : fmt::format("{} ({})", guest.node, guest.address);
 }
 
-GuestDisk& require_guest(ModelWorld& world, const GuestTarget& guest) {
+// As sshd and sudo would let in.
+GuestDisk& require_machine(Model& model, const GuestTarget& guest, bool changes) {
+  Machine* machine = machine_at(model, guest.address);
+  const auto refuse = [&](HostError::Kind kind, const std::string& why) { throw HostError(kind, guest.node, why); };
+  if (machine == nullptr) refuse(HostError::Kind::unreachable, fmt::format("guest {} does not answer", name_of(guest)));
+  if (machine->host_key != guest.host_key)
+    refuse(HostError::Kind::refused, fmt::format("whoever answers at {} does not have the ssh host key that the spec has for {}",
+                                                 guest.address, guest.node));
+  if (machine->user != guest.user)
+    refuse(HostError::Kind::refused, fmt::format("{} does not let {} in with the key {}", name_of(guest), guest.user, guest.identity));
+  if (guest.user != "root" && !machine->sudo)
+    refuse(HostError::Kind::refused, fmt::format("{} cannot become root on {}: sudo: a password is required", guest.user, name_of(guest)));
+  if (changes) machine->node = guest.node;
+  return machine->disk;
+}
+
+GuestDisk& require_guest(Model& model, ModelWorld& world, const GuestTarget& guest, bool changes) {
+  if (guest.is_machine()) return require_machine(model, guest, changes);
   GuestDisk* disk = world.disk_of_node(guest.node);
   if (disk != nullptr) return *disk;
   throw HostError(HostError::Kind::unreachable, guest.node, fmt::format("guest {} does not answer", name_of(guest)));
@@ -101,21 +135,24 @@ GuestDisk& require_guest(ModelWorld& world, const GuestTarget& guest) {
 
 bool SimGuests::answers(const GuestTarget& guest) {
   return simulation_.look([&](Model& model, std::int64_t now) {
-    return ModelWorld(model, now, guest.node).disk_of_node(guest.node) != nullptr;
+    if (!guest.is_machine()) return ModelWorld(model, now, guest.node).disk_of_node(guest.node) != nullptr;
+    if (machine_at(model, guest.address) == nullptr) return false;
+    require_machine(model, guest, false);
+    return true;
   });
 }
 
 CommandResult SimGuests::query(const GuestTarget& guest, const Command& command) {
   return simulation_.look([&](Model& model, std::int64_t now) {
     ModelWorld world(model, now, guest.node);
-    return run_guest_program(require_guest(world, guest), world, command, true);
+    return run_guest_program(require_guest(model, world, guest, false), world, command, true);
   });
 }
 
 std::optional<std::string> SimGuests::get(const GuestTarget& guest, const std::string& path) {
   return simulation_.look([&](Model& model, std::int64_t now) -> std::optional<std::string> {
     ModelWorld world(model, now, guest.node);
-    const GuestDisk& disk = require_guest(world, guest);
+    const GuestDisk& disk = require_guest(model, world, guest, false);
     const auto found = disk.files.find(path);
     if (found == disk.files.end()) return std::nullopt;
     return found->second.content;
@@ -125,21 +162,21 @@ std::optional<std::string> SimGuests::get(const GuestTarget& guest, const std::s
 CommandResult SimGuests::run(const GuestTarget& guest, const Command& command) {
   return simulation_.change([&](Model& model, std::int64_t now) {
     ModelWorld world(model, now, guest.node);
-    return run_guest_program(require_guest(world, guest), world, command, false);
+    return run_guest_program(require_guest(model, world, guest, true), world, command, false);
   });
 }
 
 void SimGuests::put(const GuestTarget& guest, const std::string& path, const std::string& content, unsigned mode) {
   simulation_.change([&](Model& model, std::int64_t now) {
     ModelWorld world(model, now, guest.node);
-    require_guest(world, guest).files[path] = GuestFile{content, mode};
+    require_guest(model, world, guest, true).files[path] = GuestFile{content, mode};
   });
 }
 
 void SimGuests::remove(const GuestTarget& guest, const std::string& path) {
   simulation_.change([&](Model& model, std::int64_t now) {
     ModelWorld world(model, now, guest.node);
-    require_guest(world, guest).files.erase(path);
+    require_guest(model, world, guest, true).files.erase(path);
   });
 }
 

@@ -38,16 +38,42 @@ std::string last_line(const std::string& text) {
 
 std::string shown(const GuestTarget& guest) { return fmt::format("{} ({})", guest.node, guest.address); }
 
+// The command line for the shell that sshd starts: `argv` as root, with a full PATH and a known locale.
+std::string as_root(const GuestTarget& guest, const std::vector<std::string>& argv) {
+  if (guest.user == "root" || !guest.is_machine())
+    return fmt::format("{} LC_ALL=C exec {}", search_path, shell_words(argv));
+  return fmt::format("LC_ALL=C exec sudo -n -- env {} LC_ALL=C {}", search_path, shell_words(argv));
+}
+
+// What sudo says before it starts anything; no program of ours begins a line so.
+void require_root(const GuestTarget& guest, const CommandResult& result) {
+  const bool refused = result.exit_status == 1 && result.errors.rfind("sudo: ", 0) == 0;
+  const bool missing = result.exit_status == 127 && result.errors.find("exec: sudo: not found") != std::string::npos;
+  if (guest.user == "root" || !guest.is_machine() || !(refused || missing)) return;
+  throw HostError(Kind::refused, guest.node,
+                  fmt::format("{} cannot become root on {}: {}; allow it there with the line `{} ALL=(ALL) NOPASSWD: ALL` in "
+                              "/etc/sudoers.d/gpuplan, or log in as root",
+                              guest.user, shown(guest), printable(last_line(result.errors)), guest.user),
+                  result.errors);
+}
+
 HostError explain(const GuestTarget& guest, const std::string& errors) {
   const auto says = [&](const char* words) { return errors.find(words) != std::string::npos; };
   if (says("Host key verification failed") || says("REMOTE HOST IDENTIFICATION HAS CHANGED")) {
     return HostError(Kind::refused, guest.node,
-                     fmt::format("whoever answers at {0} does not have the ssh host key that gpuplan gave to {1}: another "
-                                 "machine has this address, or the guest was installed anew by hand; nothing was sent to it; "
-                                 "`ip neigh show {0}` tells whose MAC answers, and `gpuplan apply SPEC --replace vm-define/{1}` "
-                                 "makes the guest anew, with an empty disk",
-                                 guest.address, guest.node),
+                     fmt::format("whoever answers at {0} does not have the ssh host key that {2} {1}: another machine has this "
+                                 "address, or it was installed anew; nothing was sent to it; `ip neigh show {0}` tells whose MAC "
+                                 "answers, and {3}",
+                                 guest.address, guest.node, guest.is_machine() ? "the spec has for" : "gpuplan gave to",
+                                 guest.is_machine()
+                                     ? fmt::format("`host_key` of node {} in the spec is the key that is trusted", guest.node)
+                                     : fmt::format("`gpuplan apply SPEC --replace vm-define/{}` makes the guest anew, with an "
+                                                   "empty disk", guest.node)),
                      errors);
+  }
+  if (says("Permission denied") && guest.is_machine()) {
+    return HostError(Kind::refused, guest.node,
+                     fmt::format("{} does not let {} in with the key {}", shown(guest), guest.user, guest.identity), errors);
   }
   if (says("Permission denied")) {
     return HostError(Kind::unreachable, guest.node,
@@ -98,8 +124,9 @@ SshGuests::~SshGuests() {
   ::rmdir(sockets_.c_str());
 }
 
-// A fresh directory: its name cannot be guessed, and nobody else can have put a socket there.
-std::string SshGuests::control_path() {
+// A fresh directory: its name cannot be guessed, and nobody else can have put a socket there. Logins share a connection
+// only if they trust the same key: ssh's own %C does not tell them apart.
+std::string SshGuests::control_path(const GuestTarget& guest) {
   if (sockets_.empty()) {
     std::string pattern = options_.control_directory + "/gpuplan-ssh-XXXXXX";
     if (::mkdtemp(pattern.data()) == nullptr) {
@@ -109,15 +136,20 @@ std::string SshGuests::control_path() {
     }
     sockets_ = pattern;
   }
-  return sockets_ + "/%C";
+  if (!guest.is_machine()) return sockets_ + "/%C";
+  return fmt::format("{}/{:08x}%C", sockets_, std::hash<std::string>()(guest.host_key + " " + guest.identity) & 0xffffffffU);
 }
 
 std::vector<std::string> SshGuests::ssh_options(const GuestTarget& guest) const {
   std::vector<std::string> argv = {"ssh", "-F", "/dev/null", "-x", "-a"};
+  // What the spec pins is in no file of ours: ssh asks a program for it, without a shell.
+  if (guest.is_machine())
+    argv.insert(argv.end(), {"-o", fmt::format("KnownHostsCommand=/bin/echo {} {}", guest.node, guest.host_key)});
+  const std::string known_hosts = guest.is_machine() ? "/dev/null" : keys_.known_hosts_file(guest.node);
   for (const std::string& option :
-       {fmt::format("IdentityFile={}", keys_.identity_file()), std::string("IdentitiesOnly=yes"),
+       {fmt::format("IdentityFile={}", guest.is_machine() ? guest.identity : keys_.identity_file()), std::string("IdentitiesOnly=yes"),
         std::string("IdentityAgent=none"), std::string("BatchMode=yes"), std::string("PreferredAuthentications=publickey"),
-        fmt::format("UserKnownHostsFile={}", keys_.known_hosts_file(guest.node)),
+        fmt::format("UserKnownHostsFile={}", known_hosts),
         std::string("GlobalKnownHostsFile=/dev/null"), fmt::format("HostKeyAlias={}", guest.node),
         std::string("HostKeyAlgorithms=ssh-ed25519"), std::string("StrictHostKeyChecking=yes"),
         std::string("CheckHostIP=no"), std::string("UpdateHostKeys=no"), std::string("ConnectTimeout=8"),
@@ -132,7 +164,7 @@ std::vector<std::string> SshGuests::ssh(const GuestTarget& guest) {
   const std::lock_guard<std::mutex> lock(mutex_);
   std::vector<std::string> argv = ssh_options(guest);
   for (const std::string& option : {std::string("ControlMaster=auto"), std::string("ControlPersist=60"),
-                                    fmt::format("ControlPath={}", control_path())}) {
+                                    fmt::format("ControlPath={}", control_path(guest))}) {
     argv.insert(argv.end(), {"-o", option});
   }
   argv.insert(argv.end(), {"-T", guest.address});
@@ -147,12 +179,12 @@ std::optional<std::vector<std::string>> SshGuests::login(const GuestTarget& gues
   argv.insert(argv.end(), {"-o", "ControlPath=none"});
   if (!command.empty()) argv.emplace_back("-T");
   argv.push_back(guest.address);
-  if (!command.empty()) argv.push_back(fmt::format("{} exec {}", search_path, shell_words(command)));
+  if (!command.empty()) argv.push_back(as_root(guest, command));
   return argv;
 }
 
 void SshGuests::require_keys(const GuestTarget& guest) {
-  if (keys_.has(guest.node)) return;
+  if (guest.is_machine() || keys_.has(guest.node)) return;
   throw HostError(Kind::unreachable, guest.node,
                   fmt::format("{} cannot be reached: gpuplan has no ssh keys for it here; they lie with the state of the user who "
                               "made the cluster: run gpuplan as that user, or with that --state-dir",
@@ -164,7 +196,7 @@ CommandResult SshGuests::run(const GuestTarget& guest, const Command& command) {
   std::vector<std::string> on_guest = {"timeout", "-k", "2", fmt::format("{}", command.limit.count())};
   on_guest.insert(on_guest.end(), command.argv.begin(), command.argv.end());
   Command login{ssh(guest), command.standard_input, command.limit + grace};
-  login.argv.push_back(fmt::format("{} LC_ALL=C exec {}", search_path, shell_words(on_guest)));
+  login.argv.push_back(as_root(guest, on_guest));
   const auto started = std::chrono::steady_clock::now();
   const auto time_is_up = [&] { return std::chrono::steady_clock::now() - started >= command.limit; };
   CommandResult result;
@@ -185,6 +217,7 @@ CommandResult SshGuests::run(const GuestTarget& guest, const Command& command) {
                     result.errors);
   }
   if (result.exit_status == ssh_failed) throw explain(guest, result.errors);
+  require_root(guest, result);
   return result;
 }
 

@@ -41,7 +41,7 @@ class SshGuests : public Guests {
   std::vector<std::string> ssh_options(const GuestTarget& guest) const;
   void require_keys(const GuestTarget& guest);
   std::vector<std::string> ssh(const GuestTarget& guest);
-  std::string control_path();
+  std::string control_path(const GuestTarget& guest);
 
   const SshOptions options_;
   const CommandRunner run_program_;

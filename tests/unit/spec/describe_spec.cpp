@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "host/guest_target.h"
+
 namespace gpuplan {
 namespace {
 
@@ -23,10 +25,12 @@ std::string describe_spec(const Spec& spec) {
   const ControlPlaneSpec& control = spec.control_plane;
   out +=
       fmt::format("control plane {} {} {}\n", control.name, control.address, describe_resources(control.resources));
+  if (control.machine) out += fmt::format("machine {}\n", login_text(*control.machine));
   for (const WorkerSpec& worker : spec.workers) {
     out += fmt::format("worker {} {} {} gpus [{}] {} at {}:{}\n", worker.key, worker.name, worker.address,
                        fmt::join(worker.gpu_indexes, ", "), describe_resources(worker.resources), worker.where.line,
                        worker.where.column);
+    if (worker.machine) out += fmt::format("machine {}\n", login_text(*worker.machine));
     for (const auto& [key, value] : worker.labels) out += fmt::format("label {} = '{}'\n", key, value);
     for (const NodeTaint& taint : worker.taints) out += fmt::format("taint {}\n", taint.to_string());
   }

@@ -1,0 +1,93 @@
+// Machines that exist already as nodes.
+#include "program.h"
+#include "support/catch.h"
+
+namespace {
+
+const std::string key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+std::string machine(const std::string& login, const std::string& host_key = key) {
+  return "{ssh: " + login + ", identity: /root/.ssh/id_ed25519, host_key: " + host_key + "}";
+}
+
+// The simulated server with two machines beside it, whose second one has a user that is not root.
+class Rig {
+ public:
+  explicit Rig(const std::string& second = "sudo: true") {
+    host_ = place.write("with-machines.yaml", cli::read_file(place.host()) + "machines:\n  - {address: 10.0.0.5, host_key: " + key +
+                                                  "}\n  - {address: 10.0.0.6, user: ubuntu, host_key: " + key + ", " + second + "}\n");
+  }
+  cli::Result run(std::vector<std::string> words) const {
+    words.insert(words.end(), {"--host", "sim:" + host_, "--parallelism", "1"});
+    return place.run(words);
+  }
+  std::string spec(const std::string& nodes) const { return place.write("machines.yaml", "nodes: {" + nodes + "}\n"); }
+
+  cli::Place place;
+
+ private:
+  std::string host_;
+};
+
+const std::string both = "control-plane: " + machine("root@10.0.0.5") + ", worker-3: " + machine("ubuntu@10.0.0.6");
+
+}  // namespace
+
+TEST_CASE("a spec whose nodes all exist already gives a cluster, and destroy leaves the machines") {
+  const Rig rig;
+  const std::string path = rig.spec(both);
+  const cli::Result plan = rig.run({"plan", path});
+  rig.place.expect_golden("machines-plan", plan);
+  const cli::Result apply = rig.run({"apply", path, "--yes"});
+  INFO(apply.out << apply.err);
+  REQUIRE(apply.exit_code == 0);
+  CHECK(rig.run({"plan", path, "--detailed-exitcode"}).exit_code == 0);
+  CHECK_THAT(rig.run({"verify"}).out, contains("gpu-worker-3"));
+  CHECK(rig.run({"console", "worker-3"}).exit_code == 1);
+  rig.place.expect_golden("machines-console", rig.run({"console", "worker-3"}));
+  const cli::Result destroy = rig.run({"destroy", "--yes"});
+  rig.place.expect_golden("machines-destroy", destroy);
+  CHECK(destroy.exit_code == 0);
+  CHECK(rig.run({"apply", path, "--yes"}).exit_code == 0);  // nothing of the first one is in the way
+}
+
+TEST_CASE("a failed apply on machines is rolled back") {
+  const Rig rig;
+  const std::string path = rig.spec(both);
+  REQUIRE(rig.run({"apply", path, "--yes", "--fault", "worker-join/gpu-worker-3:fail"}).exit_code == 3);
+  CHECK(rig.run({"rollback", "--yes"}).exit_code == 0);
+  REQUIRE(rig.run({"apply", path, "--yes"}).exit_code == 0);
+}
+
+TEST_CASE("a machine that does not let gpuplan in stops the plan, with the reason") {
+  SECTION("no sudo") {
+    const Rig rig("sudo: false");
+    const cli::Result refused = rig.run({"plan", rig.spec(both)});
+    CHECK(refused.exit_code == 1);
+    rig.place.expect_golden("machines-no-sudo", refused);
+  }
+  SECTION("another host key") {
+    const Rig rig;
+    std::string other = key;
+    other.back() = 'b';
+    const cli::Result refused =
+        rig.run({"plan", rig.spec("control-plane: " + machine("root@10.0.0.5", other) + ", worker-3: " + machine("ubuntu@10.0.0.6"))});
+    CHECK(refused.exit_code == 1);
+    CHECK_THAT(refused.out, contains("does not have the ssh host key that the spec has for gpu-control-plane"));
+  }
+  SECTION("it does not answer") {
+    const Rig rig("answers: false");
+    const cli::Result refused = rig.run({"plan", rig.spec(both)});
+    CHECK(refused.exit_code == 1);
+    CHECK_THAT(refused.out, contains("gpu-worker-3 does not answer a login at 10.0.0.6 port 22"));
+  }
+}
+
+TEST_CASE("a worker that is a machine cannot become another one under the same name") {
+  const Rig rig;
+  REQUIRE(rig.run({"apply", rig.spec(both), "--yes"}).exit_code == 0);
+  const std::string moved = "control-plane: " + machine("ubuntu@10.0.0.6") + ", worker-3: " + machine("root@10.0.0.5");
+  const cli::Result refused = rig.run({"plan", rig.spec(moved)});
+  CHECK(refused.exit_code == 1);
+  CHECK_THAT(refused.out, contains("one cannot become the other"));
+}
