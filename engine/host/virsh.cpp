@@ -29,7 +29,10 @@ std::string with_virsh(HypervisorReader& hypervisor, const std::vector<std::stri
   argv->resize(program_and_connection);
   argv->insert(argv->end(), words.begin(), words.end());
   std::string line;
-  for (const std::string& word : *argv) line += (line.empty() ? "" : " ") + shell_word(word);
+  for (const std::string& word : *argv) {
+    if (!line.empty()) line += ' ';
+    line += shell_word(word);
+  }
   return fmt::format(" (`{}`)", line);
 }
 
