@@ -1,9 +1,10 @@
 """A whole spec without Kubernetes: VMs with their GPUs that boot and let gpuplan in, and that go away again."""
 
 from case import LabCase, variant
-from lab import GPU_A, GPU_C
+from lab import GPU_A, GPU_B, GPU_C, GPU_D
 
-WORKERS = {"worker-1": [GPU_A], "worker-2": [GPU_C]}
+ALL_GPUS = (GPU_A, GPU_B, GPU_C, GPU_D)
+WORKERS = {"worker-1": [GPU_A, GPU_B], "worker-2": [GPU_C, GPU_D]}
 NO_KUBERNETES = {"kubernetes": {"enabled": False}}
 KEYS = "/var/lib/gpuplan/clusters/lab/ssh"
 
@@ -21,14 +22,14 @@ class WholeSpec(LabCase):
         name = self.write_spec(WORKERS, **NO_KUBERNETES)
         self.run_gpuplan("check", name)
         applied = self.run_gpuplan("apply", name, "--yes", limit=1200)
-        self.assertIn("4 created, 1 unchanged", applied.output)
-        self.assert_bound(GPU_A, GPU_C)
+        self.assertIn("6 created, 1 unchanged", applied.output)
+        self.assert_bound(*ALL_GPUS)
         for node in ("lab-worker-1", "lab-worker-2"):
             self.assertEqual(self.lab.output(f"virsh domstate {node}"), "running")
             self.assertEqual(self.log_in(node, "hostname"), node)
-            # What the guest sees of its card: the display and its audio function.
-            self.assertEqual(sorted(self.log_in(node, "cat /sys/bus/pci/devices/*/device").split()).count("0x2684"), 1)
-            self.assertIn("0x22ba", self.log_in(node, "cat /sys/bus/pci/devices/*/device"))
+            # What the guest sees of its cards: the displays and their audio functions.
+            ids = self.log_in(node, "cat /sys/bus/pci/devices/*/device").split()
+            self.assertEqual((ids.count("0x2684"), ids.count("0x22ba")), (2, 2), ids)
         # Secrets are root's alone, and in no log.
         self.assertEqual(self.lab.output(f"find {KEYS} -type f -not -perm 600; find {KEYS} -type d -not -perm 700"), "")
         self.assertEqual(self.lab.shell("grep -rls 'OPENSSH PRIVATE KEY' /var/log /var/lib/gpuplan/clusters/lab/journal.db*").output, "")
@@ -37,15 +38,15 @@ class WholeSpec(LabCase):
         self.assertIn("No changes.", again.output)
 
         self.run_gpuplan("destroy", "--cluster", "lab", "--yes", limit=900)
-        self.assert_returned(GPU_A, GPU_C)
+        self.assert_returned(*ALL_GPUS)
         self.assert_clean()
 
     @variant("default")
     def test_a_guest_that_does_not_answer_is_rolled_back(self):
-        name = self.write_spec(WORKERS, timeouts={"guest_boot": "5s"}, **NO_KUBERNETES)
+        name = self.write_spec({"worker-1": [GPU_A], "worker-2": [GPU_C]}, timeouts={"guest_boot": "5s"}, **NO_KUBERNETES)
         failed = self.run_gpuplan("apply", name, "--yes", status=3, limit=600)
         self.assertIn("did not happen within 5s", failed.output + failed.errors)
         undone = self.run_gpuplan("rollback", "--cluster", "lab", "--yes", limit=600)
         self.assertIn("are as they were before run", undone.output)
-        self.assert_returned(GPU_A, GPU_C)
+        self.assert_returned(*ALL_GPUS)
         self.assert_clean()
