@@ -5,6 +5,7 @@
 
 #include "host/sim/decode_device.h"
 #include "host/sim/decode_libvirt.h"
+#include "host/sim/guest_yaml.h"
 #include "host/sim/model_yaml.h"
 #include "spec/network_range.h"
 #include "yaml/decode.h"
