@@ -298,23 +298,6 @@ Diagnostic diagnostic_of(const JournalError& error) {
   return {Severity::error, text.substr(0, end), {}, text.substr(end + 2), {}, {}};
 }
 
-std::string shell_quoted(const std::string& word) {
-  const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("_@%+=:,./-").find(c) != std::string_view::npos;
-  });
-  if (plain) return word;
-  const bool steers_terminal = printable(word) != word;
-  std::string out;
-  for (const char c : word) {
-    if (c == '\'') out += steers_terminal ? "\\'" : "'\\''";
-    else if (c == '\\' && steers_terminal) out += "\\\\";
-    else out += c;
-  }
-  // $'…' reads the very escapes that printable() writes.
-  return steers_terminal ? "$'" + printable(out) + "'" : "'" + out + "'";
-}
-
 Environment read_environment() {
   const auto value = [](const char* name) {
     const char* text = std::getenv(name);

@@ -9,6 +9,7 @@
 #include "host/guard/guarded_host.h"
 #include "plan/plan.h"
 #include "report/log.h"
+#include "report/shell.h"
 
 namespace gpuplan::command {
 
@@ -76,8 +77,5 @@ Environment read_environment();
 // Reads the words after the program's name. Flags may stand before or after the verb. Throws Failure
 // with exit code 64 for anything that is not understood; says what was meant where it can.
 Options parse_options(const std::vector<std::string>& words, const Environment& environment);
-
-// For a command line that can be pasted into a shell.
-std::string shell_quoted(const std::string& word);
 
 }  // namespace gpuplan::command

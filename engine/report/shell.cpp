@@ -1,0 +1,27 @@
+#include "report/shell.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "report/diagnostic.h"
+
+namespace gpuplan {
+
+std::string shell_quoted(const std::string& word) {
+  const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("_@%+=:,./-").find(c) != std::string_view::npos;
+  });
+  if (plain) return word;
+  const bool steers_terminal = printable(word) != word;
+  std::string out;
+  for (const char c : word) {
+    if (c == '\'') out += steers_terminal ? "\\'" : "'\\''";
+    else if (c == '\\' && steers_terminal) out += "\\\\";
+    else out += c;
+  }
+  // $'…' reads the very escapes that printable() writes.
+  return steers_terminal ? "$'" + printable(out) + "'" : "'" + out + "'";
+}
+
+}  // namespace gpuplan
