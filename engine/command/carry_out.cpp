@@ -142,24 +142,29 @@ void refuse_what_is_impossible(Session& session, const Plan& plan) {
   }
 }
 
+// The run itself has succeeded and stays so; what came after it did not.
+void end_otherwise(Ending& ending, RunStatus status, const std::string& headline, std::string next) {
+  ending.status = to_string(status);
+  ending.exit_code = status == RunStatus::interrupted ? interrupted_exit_code() : exit_step_failed;
+  ending.headline += headline;
+  ending.next = std::move(next);
+}
+
 // `verify: true`: everything is observed once more, and must be as the spec declares it.
 void observe_again(Session& session, const Spec& spec, Ending& ending) {
   PlannerOptions options = session.planner_options();
   options.selection.replaces.clear();  // they were
+  const std::string name = shell_quoted(spec.file->name);
   const PlanningResult result = plan_apply(spec, session.kinds, session.owned(), *session.host.host, options);
   if (Interrupt::requested()) {
-    ending.headline += "; whether the server is as declared was not looked at (interrupted)";
-    ending.exit_code = interrupted_exit_code();
-    ending.next = fmt::format("`{}` compares the server with the spec.", session.suggest("plan " + shell_quoted(spec.file->name)));
-    return;
+    return end_otherwise(ending, RunStatus::interrupted,
+                         "; whether the server is as declared was not looked at (interrupted)",
+                         fmt::format("`{}` compares the server with the spec.", session.suggest("plan " + name)));
   }
   session.console.show(result.diagnostics.items());
   if (!result.plan) {
-    ending.status = to_string(RunStatus::failed);
-    ending.exit_code = exit_step_failed;
-    ending.headline += ", but the server could not be compared with the spec";
-    ending.next = fmt::format("`{}` says what is wrong.", session.suggest("check " + shell_quoted(spec.file->name)));
-    return;
+    return end_otherwise(ending, RunStatus::failed, ", but the server could not be compared with the spec",
+                         fmt::format("`{}` says what is wrong.", session.suggest("check " + name)));
   }
   std::size_t right = 0;
   for (ResourceOutcome& resource : ending.resources) {
@@ -172,15 +177,14 @@ void observe_again(Session& session, const Spec& spec, Ending& ending) {
   }
   ending.verified = fmt::format("{} of {} resources are as declared.", right, ending.resources.size());
   if (right == ending.resources.size()) return;
-  ending.status = to_string(RunStatus::failed);
-  ending.exit_code = exit_step_failed;
-  ending.headline += ", but the server is not as declared";
-  ending.next = fmt::format("`{}` shows what is different and why.", session.suggest("plan --explain " + shell_quoted(spec.file->name)));
+  end_otherwise(ending, RunStatus::failed, ", but the server is not as declared",
+                fmt::format("`{}` shows what is different and why.", session.suggest("plan --explain " + name)));
 }
 
 // `verify: true`, once the server is as declared: the tests of `gpuplan verify`. The run has succeeded and stays so; what
 // fails is told, with an exit code that is not 0.
 void test_cluster(Session& session, const Spec& spec, Ending& ending) {
+  const std::string again = session.suggest("verify --cluster " + session.cluster);
   try {
     if (!session.console.json()) session.console.out() << "\nVerifying the cluster\n" << std::flush;
     const Verification verification = verify(session, spec);
@@ -193,16 +197,11 @@ void test_cluster(Session& session, const Spec& spec, Ending& ending) {
     }
     ending.verified += fmt::format(" The cluster's tests: {}.", count_results(verification));
     if (verification.passed()) return;
-    ending.status = to_string(RunStatus::failed);
-    ending.exit_code = exit_step_failed;
-    ending.headline += ", but the cluster failed its verification";
-    ending.next = fmt::format("mend what it names, then `{}`; no step is left to do or to roll back.",
-                              session.suggest("verify --cluster " + session.cluster));
+    end_otherwise(ending, RunStatus::failed, ", but the cluster failed its verification",
+                  fmt::format("mend what it names, then `{}`; no step is left to do or to roll back.", again));
   } catch (const Interrupted&) {
-    ending.status = to_string(RunStatus::interrupted);
-    ending.exit_code = interrupted_exit_code();
-    ending.headline += ", but its verification was interrupted";
-    ending.next = fmt::format("`{}` verifies the cluster.", session.suggest("verify --cluster " + session.cluster));
+    end_otherwise(ending, RunStatus::interrupted, ", but its verification was interrupted",
+                  fmt::format("`{}` verifies the cluster.", again));
   }
 }
 
