@@ -11,12 +11,13 @@ install(TARGETS gpuplan_sdk EXPORT gpuplan LIBRARY DESTINATION ${GPUPLAN_LIBRARY
 # The interface of modules. Headers that are not here are internal.
 foreach(header
     digest/digest.h
-    host/host_error.h host/interrupt.h host/pci/fabric.h host/pci/pci.h host/pci/platform.h
-    host/ports.h host/routes.h host/seed/seed.h host/xml/domain_xml.h
+    host/guest_target.h host/host_error.h host/interrupt.h host/pci/fabric.h host/pci/pci.h host/pci/platform.h
+    host/ports.h host/routes.h host/seed/seed.h host/virsh.h host/xml/domain_xml.h
     json/json.h
     plugin/address.h plugin/build_tag.h plugin/plugin.h plugin/resource.h plugin/step_kind.h plugin/value.h
+    plugin/waiting.h
     report/diagnostic.h
-    spec/bdf.h spec/network_range.h spec/spec.h
+    spec/bdf.h spec/network_range.h spec/spec.h spec/supported_versions.h
     yaml/decode.h yaml/node.h yaml/parse.h)
   get_filename_component(folder ${header} DIRECTORY)
   install(FILES engine/${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gpuplan/${folder})
