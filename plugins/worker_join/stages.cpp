@@ -63,14 +63,10 @@ void join_with(Sides& sides, const JoinTicket& ticket, StepContext& context) {
   sides.guest.remove(config_path);
 }
 
-// Used once, it need not live on until it expires. Its first part is a name and no secret.
+// Its first part is a name and no secret.
 void delete_token(Sides& sides, const JoinTicket& ticket, StepContext& context) {
-  const std::string name = ticket.token.substr(0, ticket.token.find('.'));
-  try {
-    sides.control_plane.run({"kubeadm", "token", "delete", name}, kubeadm_limit(context));
-  } catch (const HostError& error) {
-    context.log(fmt::format("the token {} stays until it expires in {}: {}", name, token_ttl, error.what()));
-  }
+  sides.control_plane.run({"kubeadm", "token", "delete", ticket.token.substr(0, ticket.token.find('.'))},
+                          kubeadm_limit(context));
 }
 
 void join(Sides& sides, StepContext& context) {
@@ -79,11 +75,15 @@ void join(Sides& sides, StepContext& context) {
       {"kubeadm", "token", "create", "--ttl", token_ttl, "--print-join-command"}, kubeadm_limit(context)));
   try {
     join_with(sides, ticket, context);
+    delete_token(sides, ticket, context);  // used once, it need not live on until it expires
   } catch (const std::exception&) {
-    delete_token(sides, ticket, context);
+    try {
+      delete_token(sides, ticket, context);
+    } catch (const std::exception& error) {
+      context.log(fmt::format("a token stays on {} until it expires in {}: {}", sides.worker.control_plane.node, token_ttl, error.what()));
+    }
     throw;
   }
-  delete_token(sides, ticket, context);
 }
 
 void refuse_foreign(const Sides& sides, const Json& node, const Change& change) {
