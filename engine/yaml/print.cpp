@@ -29,13 +29,25 @@ void quote_to(std::string& out, std::string_view text) {
   out += '"';
 }
 
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Whether a text that was plain where it was read is still one in a block, at any column: "-" is a scalar between
+// brackets and begins a list in a block, "---" and "%" mean something in the first column. Whatever has a type other
+// than text (numbers, booleans) passes.
+bool stays_plain(std::string_view text) {
+  if (text.empty() || text.find('\n') != std::string::npos) return false;
+  while (text.size() > 1 && (text.front() == '-' || text.front() == '+')) text.remove_prefix(1);
+  if (text.size() > 1 && text.front() == '.') text.remove_prefix(1);
+  return is_letter(text.front()) || is_digit(text.front()) || text.front() == '/' || text.front() == '_';
+}
+
 // Whether a key means the same text without quotes to every reader.
 bool is_plain_key(std::string_view key) {
   constexpr std::array reserved = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
-  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   if (key.empty() || !is_letter(key.front())) return false;
-  const bool ordinary = std::all_of(key.begin(), key.end(), [&](char c) {
-    return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '/';
+  const bool ordinary = std::all_of(key.begin(), key.end(), [](char c) {
+    return is_letter(c) || is_digit(c) || c == '-' || c == '_' || c == '.' || c == '/';
   });
   std::string lower(key);
   std::transform(lower.begin(), lower.end(), lower.begin(),
@@ -55,7 +67,7 @@ void print_inline(std::string& out, const YamlNode& node) {
     out += "[]";
   else if (node.is_mapping())
     out += "{}";
-  else if (node.is_plain() && !node.text().empty() && node.text().find('\n') == std::string::npos)
+  else if (node.is_plain() && stays_plain(node.text()))
     out += node.text();
   else
     quote_to(out, node.text());

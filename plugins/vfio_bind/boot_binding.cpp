@@ -51,8 +51,8 @@ TimeoutStartSec=60
 ExecStart=/bin/sh -c 'cd /sys/bus/pci/devices && for f do echo vfio-pci >$$f/driver_override; done' vfio{0}
 ExecStart=/sbin/modprobe vfio-pci
 ExecStart=/bin/sh -c 'cd /sys/bus/pci/devices && for f do \
-  case $$(readlink $$f/driver) in */vfio-pci) continue ;; ?*) echo $$f >$$f/driver/unbind ;; esac; \
-  echo $$f >/sys/bus/pci/drivers_probe; done' vfio{0}
+  case $$(readlink $$f/driver) in */vfio-pci) ;; ?*) echo $$f >$$f/driver/unbind ;; esac; \
+  echo $$f >/sys/bus/pci/drivers_probe; echo on >$$f/power/control; done' vfio{0}
 
 [Install]
 WantedBy=sysinit.target

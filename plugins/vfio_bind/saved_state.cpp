@@ -10,12 +10,15 @@
 
 namespace gpuplan::vfio_bind {
 
+std::string power_control_of(const Bdf& address) { return sysfs_device(address) + "/power/control"; }
+
 Json to_json(const SavedState& state) {
   Json functions = Json::array();
   for (const SavedFunction& function : state.functions) {
     functions.push_back({{"address", function.address.to_string()},
                          {"driver", function.driver},
-                         {"driver_override", function.driver_override}});
+                         {"driver_override", function.driver_override},
+                         {"power_control", function.power_control}});
   }
   Json json = {{"functions", std::move(functions)}, {"persistence", state.persistence},
                {"bound_at_boot", state.bound_at_boot}};
@@ -27,7 +30,9 @@ SavedState saved_state_from_json(const Json& json) {
   SavedState state;
   for (const Json& item : member_at(json, "/functions")) {
     const auto address = parse_bdf(string_at(item, "/address"));
-    if (address) state.functions.push_back({*address, string_at(item, "/driver"), string_at(item, "/driver_override")});
+    if (!address) continue;
+    state.functions.push_back(
+        {*address, string_at(item, "/driver"), string_at(item, "/driver_override"), string_at(item, "/power_control")});
   }
   state.persistence = bool_at(json, "/persistence");
   state.bound_at_boot = bool_at(json, "/bound_at_boot");
@@ -40,7 +45,8 @@ SavedState read_state(const Bdf& gpu, HostReader& host) {
   const std::vector<PciFunction> functions = read_slot_functions(host.files(), gpu);
   state.bound_at_boot = is_bound_at_boot(functions, host);
   for (const PciFunction& function : functions) {
-    state.functions.push_back({function.address, function.driver, function.driver_override});
+    state.functions.push_back({function.address, function.driver, function.driver_override,
+                               read_trimmed(host.files(), power_control_of(function.address)).value_or("")});
     if (function.address == gpu) state.persistence = persistence_is_on(function, host);
   }
   if (shares_fabric(host.files())) state.module = read_gpu_module(host, gpu);

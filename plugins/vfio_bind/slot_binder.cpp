@@ -27,7 +27,7 @@ SavedFunction saved_of(const SavedState& saved, const PciFunction& function) {
   for (const SavedFunction& item : saved.functions) {
     if (item.address == function.address) return item;
   }
-  return {function.address, function.driver, function.driver_override};
+  return {function.address, function.driver, function.driver_override, {}};
 }
 
 }  // namespace
@@ -154,6 +154,15 @@ void SlotBinder::move_to_vfio(const PciFunction& now, std::optional<std::int64_t
                     fmt::format("{} has {} after {} was told to bind it to {}; `dmesg` says why",
                                 now.address.to_string(), shown(driver), drivers_probe, vfio));
   }
+  set_power_control(now.address, "on");
+}
+
+// vfio-pci lets a device that no VM has yet fall into D3hot, from which not every GPU wakes up. When it lets go of the
+// device it sets this back to "on" itself.
+void SlotBinder::set_power_control(const Bdf& address, const std::string& value) {
+  const std::string path = power_control_of(address);
+  const auto now = read_trimmed(host_.files(), path);
+  if (now && *now != value) write(address, path, value);
 }
 
 // While the lock is held nobody can open the GPU, so the unbind that follows cannot wait for a client.
@@ -240,16 +249,19 @@ void SlotBinder::restore(const SavedFunction& saved) {
   if (now.driver == "nvidia") release_unbind_lock(now.address);
   // Before the probe: with the override in place vfio-pci would take the function again.
   if (now.driver_override != saved.driver_override) write_override(now.address, saved.driver_override);
-  if (!now.driver.empty() || saved.driver.empty()) return;
-  write(now.address, drivers_probe, now.address.to_string());
-  const std::string driver = read(now.address).driver;
-  if (driver == saved.driver) return;
-  const bool loaded = host_.files().kind("/sys/bus/pci/drivers/" + saved.driver) != FileKind::none;
-  throw HostError(HostError::Kind::failed, sysfs_device(now.address) + "/driver",
-                  fmt::format("{} did not go back to {}: it has {}; {}", now.address.to_string(), saved.driver,
-                              shown(driver),
+  if (now.driver.empty() && !saved.driver.empty()) probe_again(now.address, saved.driver);
+  if (!saved.power_control.empty()) set_power_control(now.address, saved.power_control);
+}
+
+void SlotBinder::probe_again(const Bdf& address, const std::string& wanted) {
+  write(address, drivers_probe, address.to_string());
+  const std::string driver = read(address).driver;
+  if (driver == wanted) return;
+  const bool loaded = host_.files().kind("/sys/bus/pci/drivers/" + wanted) != FileKind::none;
+  throw HostError(HostError::Kind::failed, sysfs_device(address) + "/driver",
+                  fmt::format("{} did not go back to {}: it has {}; {}", address.to_string(), wanted, shown(driver),
                               loaded ? "`dmesg` says why" : fmt::format("that driver is not loaded, `modprobe {}` loads it",
-                                                                        saved.driver)));
+                                                                        wanted)));
 }
 
 PciFunction SlotBinder::read(const Bdf& address) {

@@ -40,11 +40,13 @@ class SlotBinder {
   // `module`: of a GPU that Fabric Manager counts, to be noted while it is away.
   void bind(const SavedFunction& saved, std::optional<std::int64_t> module);
   void move_to_vfio(const PciFunction& now, std::optional<std::int64_t> module);
+  void set_power_control(const Bdf& address, const std::string& value);
   void take_unbind_lock(const PciFunction& function);
   void look_once_more(const PciFunction& function);
   void release_unbind_lock(const Bdf& address);
   std::string give_back(SavedFunction saved, const std::string& last_driver);
   void restore(const SavedFunction& saved);
+  void probe_again(const Bdf& address, const std::string& wanted);
 
   PciFunction read(const Bdf& address);
   void write(const Bdf& address, const std::string& path, const std::string& content);

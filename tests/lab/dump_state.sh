@@ -4,7 +4,7 @@
 # shellcheck shell=bash
 
 find /sys/bus/pci/devices/*/ -maxdepth 1 \( -name driver -o -name iommu_group \) -printf 'pci %p %l\n' | sort
-grep -H . /sys/bus/pci/devices/*/driver_override /proc/driver/nvidia/gpus/*/unbindLock
+grep -H . /sys/bus/pci/devices/*/driver_override /sys/bus/pci/devices/*/power/control /proc/driver/nvidia/gpus/*/unbindLock
 # /dev/vfio/vfio comes with the module.
 find /dev/vfio /dev/nvidia* /dev/dri /dev/snd ! -type d ! -path /dev/vfio/vfio -printf 'device %p\n' 2>/dev/null | sort
 # Not those that systemd and D-Bus start when somebody asks for them.

@@ -32,6 +32,15 @@ class Machine(LabCase):
         self.lab.output("test -c /dev/kvm")
         self.assertIn("<domain type='kvm'/>", self.lab.output("virsh capabilities"))
 
+    def test_vfio_lets_a_device_sleep_and_ends_that_when_it_lets_go(self):
+        """What the simulated host says of power/control."""
+        said = self.lab.output(f"""modprobe vfio-pci; cd /sys/bus/pci/devices/{BRIDGED}
+            echo vfio-pci >driver_override; echo {BRIDGED} >driver/unbind; echo {BRIDGED} >/sys/bus/pci/drivers_probe
+            cat power/control; echo on >power/control; cat power/control; echo auto >power/control
+            echo {BRIDGED} >driver/unbind; cat power/control
+            echo >driver_override; echo {BRIDGED} >/sys/bus/pci/drivers_probe; cat power/control""")
+        self.assertEqual(said.split(), ["auto", "on", "on", "on"])
+
     def test_the_driver_locks_a_gpu_only_while_nobody_has_it_open(self):
         lock = f"/proc/driver/nvidia/gpus/{GPU_A}/unbindLock"
         device = f"/dev/nvidia{self.lab.nvidia_minor(GPU_A)}"

@@ -65,6 +65,6 @@ class Refusals(LabCase):
         self.addCleanup(self.lab.shell, "rm -rf /home/vmadmin/.local")
         self.lab.output("modprobe vfio-pci")
         name = self.write_spec({"worker-1": [GPU_A]})
-        result = self.run_gpuplan("apply", name, "--yes", *targets(GPU_A), user="vmadmin", status=3)
-        self.assertIn("permission denied; run gpuplan as root", result.output)
+        result = self.run_gpuplan("apply", name, "--yes", *targets(GPU_A), user="vmadmin", status=1)
+        self.assertIn("only root can move a GPU from one driver to another", result.output + result.errors)
         self.assert_returned(GPU_A)

@@ -82,6 +82,7 @@ TEST_CASE("sim: eight GPUs are bound side by side, applied again, and given back
   at_once([](GpuRig& gpu) { gpu.apply_captured(); });
   for (const GpuRig& gpu : gpus) {
     CHECK(server.driver(gpu.address) == "vfio-pci");
+    CHECK(server.host->files().read(sysfs_device(*parse_bdf(gpu.address)) + "/power_state") == "D0\n");
     CHECK(gpu.plan().action == Action::none);
     CHECK(problems(gpu.check()).empty());
   }
@@ -92,6 +93,17 @@ TEST_CASE("sim: eight GPUs are bound side by side, applied again, and given back
   at_once([](GpuRig& gpu) { gpu.undo(); });
   for (const std::string& address : h100_gpus) CHECK(server.driver(address) == "nvidia");
   CHECK(server.host->files().kind("/run/gpuplan") == FileKind::none);
+}
+
+TEST_CASE("sim: what may sleep while the host has it may do so again when it is back") {
+  SimulatedServer server("h100-sxm8.yaml");
+  const std::string control = sysfs_device(*parse_bdf(h100_gpus[0])) + "/power/control";
+  server.host->files().write(control, "auto\n", std::chrono::seconds(1));
+  GpuRig gpu = server.gpu(h100_gpus[0]);
+  gpu.apply();
+  CHECK(server.host->files().read(control) == "on\n");
+  gpu.undo();
+  CHECK(server.host->files().read(control) == "auto\n");
 }
 
 TEST_CASE("sim: defect 4: of eight GPUs of one model only the one that is asked for moves") {

@@ -148,6 +148,8 @@ Device decode_device(const YamlNode& node, const std::string& path, Diagnostics&
   mapping.boolean("persistence", device.persistence);
   mapping.boolean("mig", device.mig);
   mapping.boolean("unbind_lock", device.unbind_lock);
+  device.may_sleep = device.driver == "vfio-pci";
+  mapping.boolean("may_sleep", device.may_sleep);
   mapping.boolean("hangs", device.hangs);
   mapping.boolean("stuck", device.stuck);
   mapping.boolean("waits_for_release", device.waits_for_release);

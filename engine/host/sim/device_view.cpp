@@ -92,6 +92,11 @@ void add_driver_entries(const Model& model, const Device& device, const std::str
   }
 }
 
+// A device of vfio-pci that nobody has open, if it may. What other drivers do is not known here.
+bool sleeps(const Model& model, const Device& device) {
+  return device.driver == "vfio-pci" && device.may_sleep && domain_using(model, device.address) == nullptr;
+}
+
 Entries device_entries(const Model& model, const Device& device) {
   const std::string bdf = device.address.to_string();
   Entries out;
@@ -107,7 +112,7 @@ Entries device_entries(const Model& model, const Device& device) {
   file("local_cpulist", [&model, &device] { return local_cpus(model, device) + "\n"; });
   file("modalias", [&device] { return modalias(device); });
   file("enable", [&device] { return device.driver.empty() || device.driver == "vfio-pci" ? "0\n" : "1\n"; });
-  file("power_state", [&device] { return device.driver == "vfio-pci" ? "D3hot\n" : "D0\n"; });
+  file("power_state", [&model, &device] { return sleeps(model, device) ? "D3hot\n" : "D0\n"; });
   out.emplace_back("d3cold_allowed", Node::file("1\n").writable(Attribute::harmless, bdf));
   out.emplace_back("resource", Node::file([&model, &device] { return resource_table(model, device); }));
   if (!device.reset_methods.empty()) {
@@ -121,9 +126,10 @@ Entries device_entries(const Model& model, const Device& device) {
     const std::string count = fmt::format("{}\n", device.virtual_functions);
     out.emplace_back("sriov_numvfs", Node::file(count).writable(Attribute::sriov_numvfs, bdf));
   }
-  out.emplace_back("power", Node::directory([bdf] {
+  out.emplace_back("power", Node::directory([&device, bdf] {
                      Entries power;
-                     power.emplace_back("control", Node::file("on\n").writable(Attribute::harmless, bdf));
+                     const char* control = device.may_sleep ? "auto\n" : "on\n";
+                     power.emplace_back("control", Node::file(control).writable(Attribute::power_control, bdf));
                      return power;
                    }));
   const bool host_driver = !device.driver.empty() && device.driver != "vfio-pci";

@@ -46,6 +46,8 @@ int probe(Model& model, Device& device, const std::string& driver) {
   }
   device.driver = driver;
   device.unbind_lock = false;
+  // vfio_pci_core_register_device lets the device sleep until somebody opens it.
+  if (driver == vfio) device.may_sleep = true;
   return 0;
 }
 
@@ -70,6 +72,7 @@ WriteResult release(Model& model, Device& device) {
     device.waits_for_release = true;
     return {0, true};
   }
+  if (device.driver == vfio) device.may_sleep = false;
   device.driver.clear();
   device.unbind_lock = false;
   device.persistence = false;
@@ -159,6 +162,15 @@ WriteResult write_sriov_numvfs(Device& device, const std::string& text) {
   if (count > 0 && device.virtual_functions > 0) return {EBUSY, false};
   if (count > 0 && device.driver == vfio) return {ENOENT, false};
   device.virtual_functions = count;
+  return {};
+}
+
+// control_store of drivers/base/power/sysfs.c.
+WriteResult write_power_control(Device& device, const std::string& text) {
+  const std::string word = text.substr(0, text.find('\n'));
+  if (word != "on" && word != "auto") return {EINVAL, false};
+  if (lock_is_taken(device)) return {0, true};
+  device.may_sleep = word == "auto";
   return {};
 }
 

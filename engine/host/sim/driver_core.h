@@ -22,6 +22,7 @@ WriteResult write_drivers_probe(Model& model, const std::string& text);
 WriteResult write_new_id(Model& model, const std::string& driver, const std::string& text);
 WriteResult write_remove_id(Model& model, const std::string& driver, const std::string& text);
 WriteResult write_sriov_numvfs(Device& device, const std::string& text);
+WriteResult write_power_control(Device& device, const std::string& text);
 WriteResult write_unbind_lock(const Model& model, Device& device, const std::string& text);
 
 // A driver has been registered: it takes every unbound function that it matches.

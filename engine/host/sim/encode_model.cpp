@@ -53,6 +53,7 @@ Json encode_device(const Device& device) {
   put(out, "persistence", device.persistence);
   put(out, "mig", device.mig);
   put(out, "unbind_lock", device.unbind_lock);
+  put(out, "may_sleep", device.may_sleep, device.driver == "vfio-pci");
   put(out, "hangs", device.hangs);
   put(out, "stuck", device.stuck);
   put(out, "waits_for_release", device.waits_for_release);

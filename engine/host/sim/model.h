@@ -48,6 +48,7 @@ struct Device {
   bool persistence = false;       // nvidia's persistence mode
   bool mig = false;               // cut into instances; the GPU remembers it
   bool unbind_lock = false;       // of the nvidia driver
+  bool may_sleep = false;         // its power/control is "auto"
   bool hangs = false;             // whatever its driver is asked to do never ends
   bool stuck = false;             // an unbind is hanging in the kernel, for ever
   bool waits_for_release = false; // an unbind from vfio-pci is hanging until its user closes it

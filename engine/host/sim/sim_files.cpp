@@ -60,6 +60,7 @@ WriteResult perform_write(Model& model, const Node& node, const std::string& con
     case Attribute::plain: return write_plain(model, node.subject, content, node);
     case Attribute::driver_override: return write_driver_override(model, *device, content);
     case Attribute::sriov_numvfs: return write_sriov_numvfs(*device, content);
+    case Attribute::power_control: return write_power_control(*device, content);
     case Attribute::unbind_lock: return write_unbind_lock(model, *device, content);
     case Attribute::bind: return write_bind(model, node.subject, content);
     case Attribute::unbind: return write_unbind(model, node.subject, content);

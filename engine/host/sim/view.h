@@ -21,6 +21,7 @@ enum class Attribute {
   plain,             // a file of the host's disk
   driver_override,
   sriov_numvfs,
+  power_control,
   harmless,          // accepted, without an effect that the model knows
   bind,
   unbind,

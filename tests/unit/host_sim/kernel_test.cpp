@@ -19,8 +19,17 @@ TEST_CASE("a GPU moves to vfio-pci by override, unbind and probe, and back again
   CHECK(host->files().kind(pci + "drivers/vfio-pci/" + gpu) == FileKind::symlink);
   CHECK(host->files().kind(pci + "drivers/nvidia/" + gpu) == FileKind::none);
 
+  CHECK(host->files().read(device_file(gpu, "power/control")) == "auto\n");
+  CHECK(host->files().read(device_file(gpu, "power_state")) == "D3hot\n");
+  host->files().write(device_file(gpu, "power/control"), "on\n", limit);
+  CHECK(host->files().read(device_file(gpu, "power_state")) == "D0\n");
+  CHECK(host_error_of([&] { host->files().write(device_file(gpu, "power/control"), "off", limit); }).kind() ==
+        HostError::Kind::failed);
+
+  host->files().write(device_file(gpu, "power/control"), "auto", limit);
   host->files().write(pci + "drivers/vfio-pci/unbind", gpu + "\n", limit);
   CHECK(driver_of(*host, gpu).empty());
+  CHECK(host->files().read(device_file(gpu, "power/control")) == "on\n");
   host->files().write(device_file(gpu, "driver_override"), "\n", limit);
   host->files().write(pci + "drivers_probe", gpu, limit);
   CHECK(driver_of(*host, gpu) == "nvidia");

@@ -61,7 +61,7 @@ TEST_CASE("print_yaml: what is read again is what was printed") {
            "\"a: b\": 1\n\"- x\": 2\n'': 3\n\"true\": 4\n\"12\": 5\n\"# no comment\": 6\n",
            "{\"a\": [1, {\"b\": null}], \"c\": \"d\"}\n",
            "- plain text with  blanks, [brackets] and {braces}\n- 'x: y'\n- - - deep\n- key: [a, b]\n  other: {}\n",
-           "a: plain\n  over two lines\nb: ümläut €\n",
+           "a: plain\n  over two lines\nb: \"ümläut €\"\n",
            "[]\n",
            "{}\n",
            "text\n",
@@ -76,4 +76,17 @@ TEST_CASE("print_yaml: what is read again is what was printed") {
     CHECK(print_yaml(again) == printed);
     CHECK(same_tree(root, again));
   }
+}
+
+TEST_CASE("print_yaml: what is plain only where it stood gets quotes") {
+  const auto [text, printed] = GENERATE(table<const char*, const char*>({
+      {"[-]", "- \"-\"\n"},
+      {"{a: [-, --, -x, .]}", "a:\n- \"-\"\n- \"--\"\n- -x\n- \".\"\n"},
+      {" ---", "\"---\"\n"},
+      {" ...", "\"...\"\n"},
+      {"[-5, +1, .5, -.5, .inf, -.inf, 0x1f, ~/x, /x, ../x]",
+       "- -5\n- +1\n- .5\n- -.5\n- .inf\n- -.inf\n- 0x1f\n- \"~/x\"\n- /x\n- \"../x\"\n"},
+  }));
+  CHECK(print_yaml(tree_of(text)) == printed);
+  CHECK(print_yaml(tree_of(printed)) == printed);
 }
