@@ -45,7 +45,7 @@ class WholeSpec(LabCase):
     def test_a_guest_that_does_not_answer_is_rolled_back(self):
         name = self.write_spec({"worker-1": [GPU_A], "worker-2": [GPU_C]}, timeouts={"guest_boot": "5s"}, **NO_KUBERNETES)
         failed = self.run_gpuplan("apply", name, "--yes", status=3, limit=600)
-        self.assertIn("did not happen within 5s", failed.output + failed.errors)
+        self.assertIn("waited 5s for a login on lab-worker-1", failed.output + failed.errors)
         undone = self.run_gpuplan("rollback", "--cluster", "lab", "--yes", limit=600)
         self.assertIn("are as they were before run", undone.output)
         self.assert_returned(*ALL_GPUS)

@@ -1,5 +1,6 @@
 // What the kernel does when the files of the PCI bus are written.
 #include "bench.h"
+#include "support/host_error_of.h"
 
 using namespace gpuplan;
 using namespace gpuplan::testing;
