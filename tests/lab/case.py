@@ -63,6 +63,8 @@ class LabCase(unittest.TestCase):
         """Both functions of each card are vfio-pci's, by override, and their groups can be opened."""
         for function in self.lab.functions(*with_audio(gpus)):
             self.assertEqual(function[:2] + function[3:], ("vfio-pci", "vfio-pci", "yes"))
+
+    def assert_kept_awake(self, *gpus):
         controls = [f"/sys/bus/pci/devices/{function}/power/control" for function in with_audio(gpus)]
         self.assertEqual(set(self.lab.output("cat " + " ".join(controls)).split()), {"on"})
 

@@ -10,6 +10,7 @@ class Binding(LabCase):
         first = self.run_gpuplan("apply", name, "--yes", *targets(GPU_A, GPU_C))
         self.assertIn("2 created", first.output)
         self.assert_bound(GPU_A, GPU_C)
+        self.assert_kept_awake(GPU_A, GPU_C)
         self.assert_returned(GPU_B)  # never taken
 
         second = self.run_gpuplan("apply", name, "--yes", *targets(GPU_A, GPU_C))

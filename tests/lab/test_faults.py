@@ -68,12 +68,14 @@ class Rebooted(LabCase):
         self.run_gpuplan("destroy", "--cluster", "lab", "--yes")
         self.assert_returned(GPU_A)
 
-    def assert_binding_lasts(self, kept_in):
+    def assert_binding_lasts(self, kept_in, kept_awake=False):
         name = self.write_spec({"worker-1": [GPU_A]}, host={"persist_bindings": True})
         self.run_gpuplan("apply", name, "--yes", *targets(GPU_A))
         self.assertNotEqual(self.lab.output(kept_in), "")
         self.lab.control("fault", "reboot")
         self.assert_bound(GPU_A)
+        if kept_awake:
+            self.assert_kept_awake(GPU_A)
         self.assert_returned(GPU_B)  # not taken, before or after
         self.run_gpuplan("plan", name, "--detailed-exitcode", *targets(GPU_A))
         self.run_gpuplan("destroy", "--cluster", "lab", "--yes")
@@ -84,7 +86,7 @@ class Rebooted(LabCase):
     def test_bindings_that_are_to_last_are_there_after_a_reboot(self):
         self.lab.output("mv /usr/sbin/driverctl /usr/sbin/driverctl.away")
         self.addCleanup(self.lab.shell, "mv /usr/sbin/driverctl.away /usr/sbin/driverctl")
-        self.assert_binding_lasts("find /etc/systemd/system -name 'gpuplan-*'")
+        self.assert_binding_lasts("find /etc/systemd/system -name 'gpuplan-*'", kept_awake=True)
 
     @variant("full")
     def test_bindings_that_driverctl_keeps_are_there_after_a_reboot(self):
