@@ -1,5 +1,7 @@
 #include "subject.h"
 
+#include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <stdexcept>
 
@@ -11,7 +13,7 @@ namespace {
 
 std::unique_ptr<Host> open_this_machine() {
   LocalHostOptions options;
-  options.libvirt_uri = "test:///default";
+  options.libvirt_uri = libvirt_uri();
   options.child_program = GPUPLAN_FILE_ACCESS_CHILD;
   return open_local_host(options);
 }
@@ -25,6 +27,27 @@ std::unique_ptr<Host> open_simulated(const std::string& state_dir) {
 }
 
 }  // namespace
+
+std::string libvirt_uri() {
+  const char* uri = std::getenv("GPUPLAN_TEST_LIBVIRT_URI");
+  return uri != nullptr ? uri : "test:///default";
+}
+
+// libvirt's test driver forgets everything by itself.
+Subject::~Subject() {
+  if (!keeps_objects) return;
+  try {
+    Hypervisor& hypervisor = host->hypervisor();
+    hypervisor.kill_domain(contract_domain);
+    hypervisor.undefine_domain(contract_domain);
+    hypervisor.remove_network(contract_network);
+    if (!hypervisor.pool(contract_pool)) return;
+    for (const VolumeState& volume : hypervisor.volumes(contract_pool)) hypervisor.delete_volume(contract_pool, volume.name);
+    hypervisor.remove_pool(contract_pool);
+  } catch (const HostError& error) {
+    std::fprintf(stderr, "contract: cleaning up: %s\n", error.what());
+  }
+}
 
 DomainDefinition Subject::domain(const std::string& name) const {
   DomainDefinition definition;
@@ -47,11 +70,14 @@ std::unique_ptr<Subject> open_subject(const std::string& name) {
   if (name == "simulated") {
     subject->domain_type = "kvm";
     subject->can_upload = true;
-    subject->image = "/srv/image.img";
     subject->directory = "/var/lib/gpuplan-contract";
     subject->host->files().make_directory(subject->directory, 0700);
   } else {
-    subject->domain_type = "test";
+    const bool is_libvirtd = libvirt_uri().rfind("test:", 0) != 0;
+    subject->domain_type = is_libvirtd ? "kvm" : "test";
+    subject->can_upload = is_libvirtd;
+    subject->has_guests = !is_libvirtd;
+    subject->keeps_objects = is_libvirtd;
     subject->directory = subject->scratch.path();
   }
   return subject;

@@ -11,20 +11,31 @@
 
 namespace gpuplan {
 
+// What the contract makes in a hypervisor.
+inline constexpr const char* contract_domain = "contract-1";
+inline constexpr const char* contract_network = "contract-net";
+inline constexpr const char* contract_pool = "contract-pool";
+
 // A host, and what differs between implementations only because one of them is real.
 struct Subject {
   TemporaryDirectory scratch;          // of this machine
   std::unique_ptr<Host> host;
   std::string directory;               // on the host: writable and there
   std::string domain_type;             // that its hypervisor knows
-  std::string image;                   // a disk image that fetch_image can copy; empty: it cannot
   bool can_upload = false;
+  bool has_guests = true;              // its domains answer the power button
+  bool keeps_objects = false;          // of its hypervisor, beyond the connection
+
+  ~Subject();
 
   // A small domain that this host can start.
   DomainDefinition domain(const std::string& name) const;
 };
 
-// "this machine" (real /sys and /proc, libvirt's test driver) or "simulated".
+// What "this machine" talks to: GPUPLAN_TEST_LIBVIRT_URI, or else libvirt's test driver.
+std::string libvirt_uri();
+
+// "this machine" (real /sys and /proc, the libvirt of libvirt_uri) or "simulated".
 std::unique_ptr<Subject> open_subject(const std::string& name);
 // The same host once more, as another process would open it.
 std::unique_ptr<Host> open_again(const Subject& subject, const std::string& name);

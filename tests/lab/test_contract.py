@@ -19,7 +19,7 @@ class Contract(LabCase):
 
     @variant("default")
     def test_contract_of_the_ports(self):
-        self.run_program("contract")
+        self.run_program("contract", environment=LIBVIRTD)
 
     @variant("default")
     def test_storage_of_a_real_libvirtd(self):
