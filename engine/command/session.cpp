@@ -10,6 +10,7 @@
 
 #include "command/exit_codes.h"
 #include "command/failure.h"
+#include "command/host_keys.h"
 #include "host/interrupt.h"
 #include "loader/load_plugins.h"
 #include "plan/resolve.h"
@@ -137,6 +138,7 @@ void Session::open_host(const std::string& libvirt_uri) {
 }
 
 void Session::resolve(Spec& spec) {
+  complete_host_keys(*this, spec);
   Diagnostics diagnostics;
   resolve_gpus(spec, *host.host, diagnostics);
   keep_addresses(spec, owned(), diagnostics);

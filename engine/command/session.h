@@ -51,7 +51,7 @@ struct Session {
   void load_plugins();
   // Also refuses --fault on a server that is not simulated.
   void open_host(const std::string& libvirt_uri);
-  // Completes the GPUs of a spec that leaves them to the host.
+  // Completes a spec: the GPUs that it leaves to the host, the host keys of machines that it does not pin, addresses.
   void resolve(Spec& spec);
 
   // For verbs that only look: no lock, no directories. `journal` stays null if there is none.

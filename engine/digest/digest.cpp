@@ -56,6 +56,24 @@ std::string Sha256::hex() {
   return gpuplan::hex(digest, size);
 }
 
+std::string ssh_fingerprint(std::string_view public_key) {
+  const std::string_view encoded = public_key.substr(public_key.find(' ') + 1);
+  std::vector<unsigned char> key(encoded.size() / 4 * 3);
+  const auto* from = reinterpret_cast<const unsigned char*>(encoded.data());
+  if (encoded.size() % 4 != 0 || EVP_DecodeBlock(key.data(), from, static_cast<int>(encoded.size())) < 0) {
+    throw std::invalid_argument("an ssh key that is no base64");
+  }
+  // EVP_DecodeBlock counts the padding as bytes.
+  for (std::size_t i = encoded.size(); i > 0 && encoded[i - 1] == '='; --i) key.pop_back();
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  if (EVP_Digest(key.data(), key.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) no_sha256();
+  std::array<unsigned char, EVP_MAX_MD_SIZE * 2> text{};
+  const int length = EVP_EncodeBlock(text.data(), digest.data(), static_cast<int>(size));
+  std::string out = "SHA256:" + std::string(text.begin(), text.begin() + length);
+  return out.substr(0, out.find('='));
+}
+
 std::string random_hex(std::size_t count) {
   std::vector<unsigned char> bytes(count);
   if (RAND_bytes(bytes.data(), static_cast<int>(count)) != 1) {

@@ -27,6 +27,10 @@ class Sha256 {
   std::unique_ptr<State> state_;
 };
 
+// The fingerprint of an ssh public key, "ssh-ed25519 AAAA…", as ssh-keygen(1) -l prints it: "SHA256:" and the digest in
+// base64 without padding. Throws std::invalid_argument if the second word is no base64. Thread-safe.
+std::string ssh_fingerprint(std::string_view public_key);
+
 // `count` random bytes from the kernel's generator as 2*count hexadecimal digits.
 // Throws std::runtime_error if the generator fails. Thread-safe.
 std::string random_hex(std::size_t count);

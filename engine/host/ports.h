@@ -182,7 +182,7 @@ struct GuestTarget {
   // Of a machine that gpuplan did not make; both empty for its own VMs, which have keys of gpuplan's.
   std::string identity;  // path of the private key to log in with
   std::string host_key;  // the only one that is trusted: "ssh-ed25519 AAAA…"
-  bool is_machine() const { return !host_key.empty(); }
+  bool is_machine() const { return !identity.empty(); }
 };
 
 // What a guest is given before its first boot, so that this host can log in and nobody else can answer

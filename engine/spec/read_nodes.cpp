@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "spec/host_key.h"
 #include "spec/network_range.h"
 #include "spec/sections.h"
 
@@ -154,12 +155,6 @@ bool read_login(const std::string& text, MachineSpec& machine) {
   return is_user && address && format_ipv4(*address) == machine.address;
 }
 
-bool is_ed25519_key(std::string_view text) {
-  constexpr std::string_view start = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI";
-  constexpr std::size_t whole = 80;
-  return text.size() == whole && text.substr(0, start.size()) == start && consists_of(text.substr(start.size()), "+/");
-}
-
 // Reports a text at `key` that is wrong.
 void reject_text(MappingDecoder& node, std::string_view key, bool good, std::string_view wanted, std::string remedy,
                  Diagnostics& diagnostics) {
@@ -183,18 +178,16 @@ std::optional<MachineSpec> read_machine(MappingDecoder& node, Diagnostics& diagn
   node.string("host_key", machine.host_key);
   // A comment may follow, as in the file that it is copied from.
   machine.host_key = machine.host_key.substr(0, machine.host_key.find(' ', machine.host_key.find(' ') + 1));
-  reject_text(node, "host_key", is_ed25519_key(machine.host_key), "an ed25519 host key",
+  reject_text(node, "host_key", is_ed25519_host_key(machine.host_key), "an ed25519 host key",
               "copy it from the machine itself: cat /etc/ssh/ssh_host_ed25519_key.pub", diagnostics);
   const YamlNode* ssh = node.node("ssh");
   for (const char* key : {"port", "identity", "host_key"}) {
     const YamlNode* member = node.node(key);
     if (member != nullptr && ssh == nullptr) {
       diagnostics.error(member->where(), fmt::format("{} is only for machines", node.path(key)), "add ssh: USER@IPV4, or remove the key");
-    } else if (member == nullptr && ssh != nullptr && std::string_view(key) != "port") {
-      diagnostics.error(ssh->where(), fmt::format("{} has no {}", node.path("ssh"), key),
-                        std::string_view(key) == "identity"
-                            ? "add identity: the path of the private key that the machine lets in"
-                            : "add host_key: what `cat /etc/ssh/ssh_host_ed25519_key.pub` prints on the machine itself");
+    } else if (member == nullptr && ssh != nullptr && std::string_view(key) == "identity") {
+      diagnostics.error(ssh->where(), fmt::format("{} has no identity", node.path("ssh")),
+                        "add identity: the path of the private key that the machine lets in");
     }
   }
   if (ssh == nullptr) return std::nullopt;

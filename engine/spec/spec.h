@@ -41,7 +41,7 @@ struct MachineSpec {
   std::string address;  // IPv4
   std::int64_t port = 22;
   std::string identity;  // path of the private key to log in with
-  std::string host_key;  // the only one that is trusted: "ssh-ed25519 AAAA…"
+  std::string host_key;  // the only one that is trusted: "ssh-ed25519 AAAA…"; empty: to be asked for
 };
 
 // What keeps pods away that do not tolerate it.

@@ -1,4 +1,7 @@
 // Machines that exist already as nodes.
+#include <fstream>
+
+#include "on_terminal.h"
 #include "program.h"
 #include "support/catch.h"
 
@@ -17,15 +20,20 @@ class Rig {
     host_ = place.write("with-machines.yaml", cli::read_file(place.host()) + "machines:\n  - {address: 10.0.0.5, host_key: " + key +
                                                   "}\n  - {address: 10.0.0.6, user: ubuntu, host_key: " + key + ", " + second + "}\n");
   }
-  cli::Result run(std::vector<std::string> words) const {
-    words.insert(words.end(), {"--host", "sim:" + host_, "--parallelism", "1"});
-    return place.run(words);
+  cli::Result run(std::vector<std::string> words) const { return place.run(on_host(std::move(words))); }
+  cli::TerminalSession answer(std::vector<std::string> words, const std::string& typed) const {
+    return cli::on_terminal(place, on_host(std::move(words)), "Only \"yes\" is accepted: ", typed);
   }
   std::string spec(const std::string& nodes) const { return place.write("machines.yaml", "nodes: {" + nodes + "}\n"); }
 
   cli::Place place;
 
  private:
+  std::vector<std::string> on_host(std::vector<std::string> words) const {
+    words.insert(words.end(), {"--host", "sim:" + host_, "--parallelism", "1"});
+    return words;
+  }
+
   std::string host_;
 };
 
@@ -73,7 +81,7 @@ TEST_CASE("a machine that does not let gpuplan in stops the plan, with the reaso
     const cli::Result refused =
         rig.run({"plan", rig.spec("control-plane: " + machine("root@10.0.0.5", other) + ", worker-3: " + machine("ubuntu@10.0.0.6"))});
     CHECK(refused.exit_code == 1);
-    CHECK_THAT(refused.out, contains("does not have the ssh host key that the spec has for gpu-control-plane"));
+    CHECK_THAT(refused.out, contains("does not have the ssh host key that is trusted for gpu-control-plane"));
   }
   SECTION("it does not answer") {
     const Rig rig("answers: false");
@@ -81,6 +89,43 @@ TEST_CASE("a machine that does not let gpuplan in stops the plan, with the reaso
     CHECK(refused.exit_code == 1);
     CHECK_THAT(refused.out, contains("gpu-worker-3 does not answer a login at 10.0.0.6 port 22"));
   }
+}
+
+TEST_CASE("a host key that the spec does not pin is asked for once") {
+  const Rig rig;
+  const std::string path =
+      rig.spec("control-plane: " + machine("root@10.0.0.5") + ", worker-3: {ssh: ubuntu@10.0.0.6, identity: /root/.ssh/id_ed25519}");
+  rig.place.expect_golden("machines-unknown-key", rig.run({"plan", path}));
+  const cli::TerminalSession refused = rig.answer({"plan", path}, "no\n");
+  CHECK(refused.exit_code == 1);
+  CHECK_THAT(refused.screen, contains("the host key of gpu-worker-3 was not accepted; nothing was changed"));
+  CHECK_THAT(rig.run({"status"}).out, contains("There is no cluster"));
+
+  const cli::TerminalSession accepted = rig.answer({"plan", path}, "yes\n");
+  INFO(accepted.screen);
+  CHECK(accepted.exit_code == 0);
+  CHECK_THAT(accepted.screen, contains("At 10.0.0.6 port 22 answers\r\n  SHA256:"));
+  REQUIRE(rig.run({"apply", path, "--yes"}).exit_code == 0);
+  CHECK(rig.run({"plan", path, "--detailed-exitcode"}).exit_code == 0);
+  CHECK(rig.run({"verify"}).exit_code == 0);
+  CHECK(rig.run({"destroy", "--yes"}).exit_code == 0);
+}
+
+TEST_CASE("a machine whose accepted host key has changed is not talked to") {
+  const Rig rig;
+  const std::string path =
+      rig.spec("control-plane: " + machine("root@10.0.0.5") + ", worker-3: {ssh: ubuntu@10.0.0.6, identity: /root/.ssh/id_ed25519}");
+  std::string other = key;
+  other.back() = 'b';
+  const std::string kept = rig.place.state_dir() + "/clusters/gpu/host_keys";
+  REQUIRE(rig.answer({"plan", path}, "yes\n").exit_code == 0);
+  CHECK(cli::read_file(kept) == "10.0.0.6:22 " + key + "\n");
+  std::ofstream(kept) << "10.0.0.6:22 " << other << "\n";
+  CHECK_THAT(rig.run({"plan", path}).out, contains("does not have the ssh host key that"));
+  std::ofstream(kept) << "10.0.0.6:22 nonsense\n";
+  const cli::Result refused = rig.run({"plan", path});
+  CHECK(refused.exit_code == 1);
+  CHECK_THAT(refused.err, contains("has a line that is no accepted host key"));
 }
 
 TEST_CASE("a worker that is a machine cannot become another one under the same name") {

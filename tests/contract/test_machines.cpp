@@ -64,7 +64,7 @@ TEST_CASE("a real machine with another host key than the pinned one is not talke
   const GuestTarget machine = as_machine(subject, subject.guests().credentials("contract-other").host_key_public);
   const HostError error = host_error_of([&] { subject.guests().run(machine, {{"true"}}); });
   CHECK(error.kind() == HostError::Kind::refused);
-  CHECK_THAT(error.what(), contains("does not have the ssh host key that the spec has for contract-machine"));
+  CHECK_THAT(error.what(), contains("does not have the ssh host key that is trusted for contract-machine"));
 }
 
 TEST_CASE("a real machine that does not let the key in says so by name") {

@@ -16,6 +16,7 @@ const std::map<std::string, std::string>& programs() {
       {"systemctl", ""},          {"modprobe", ""},       {"uname", ""},
       {"which", ""},              {"dpkg-query", ""},     {"lsmod", ""},
       {"modinfo", ""},            {"true", ""},           {"stat", ""},
+      {"ssh-keyscan", ""},
       {"update-grub", "grub2-common"},
       {"nvidia-smi", "nvidia-utils"},
       {"fmpm", "nvidia-fabricmanager"},                   {"driverctl", "driverctl"},
@@ -49,6 +50,15 @@ CommandResult run_which(const Model& model, const std::vector<std::string>& argv
   for (std::size_t i = 1; i < argv.size(); ++i) {
     if (program_present(model, argv[i])) result.output += "/usr/bin/" + argv[i] + "\n";
     else result.exit_status = 1;
+  }
+  return result;
+}
+
+// ssh-keyscan [FLAG VALUE]… ADDRESS: silent about what does not answer.
+CommandResult run_ssh_keyscan(const Model& model, const std::vector<std::string>& argv) {
+  CommandResult result;
+  for (const Machine& machine : model.machines) {
+    if (machine.address == argv.back() && machine.answers) result.output += machine.address + " " + machine.host_key + "\n";
   }
   return result;
 }
@@ -166,6 +176,7 @@ CommandResult run_host_command(Model& model, const Command& command, bool read_o
   if (name == "lsmod") return run_lsmod(model);
   if (name == "modinfo") return run_modinfo(model, command.argv);
   if (name == "stat") return run_stat(model, command.argv);
+  if (name == "ssh-keyscan") return run_ssh_keyscan(model, command.argv);
   if (command.argv.size() == 2 && command.argv[1] == "--version") return run_version(name);
   if (name == "true") return {};
   return {1, "", fmt::format("{}: the simulated host does not know these arguments\n", name)};

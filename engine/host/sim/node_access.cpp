@@ -114,7 +114,7 @@ GuestDisk& require_machine(Model& model, const GuestTarget& guest, bool changes)
   const auto refuse = [&](HostError::Kind kind, const std::string& why) { throw HostError(kind, guest.node, why); };
   if (machine == nullptr) refuse(HostError::Kind::unreachable, fmt::format("guest {} does not answer", name_of(guest)));
   if (machine->host_key != guest.host_key)
-    refuse(HostError::Kind::refused, fmt::format("whoever answers at {} does not have the ssh host key that the spec has for {}",
+    refuse(HostError::Kind::refused, fmt::format("whoever answers at {} does not have the ssh host key that is trusted for {}",
                                                  guest.address, guest.node));
   if (machine->user != guest.user)
     refuse(HostError::Kind::refused, fmt::format("{} does not let {} in with the key {}", name_of(guest), guest.user, guest.identity));

@@ -64,9 +64,10 @@ HostError explain(const GuestTarget& guest, const std::string& errors) {
                      fmt::format("whoever answers at {0} does not have the ssh host key that {2} {1}: another machine has this "
                                  "address, or it was installed anew; nothing was sent to it; `ip neigh show {0}` tells whose MAC "
                                  "answers, and {3}",
-                                 guest.address, guest.node, guest.is_machine() ? "the spec has for" : "gpuplan gave to",
+                                 guest.address, guest.node, guest.is_machine() ? "is trusted for" : "gpuplan gave to",
                                  guest.is_machine()
-                                     ? fmt::format("`host_key` of node {} in the spec is the key that is trusted", guest.node)
+                                     ? fmt::format("if it was installed anew, its new key belongs into the spec, as `host_key` of node {}",
+                                                   guest.node)
                                      : fmt::format("`gpuplan apply SPEC --replace vm-define/{}` makes the guest anew, with an "
                                                    "empty disk", guest.node)),
                      errors);
