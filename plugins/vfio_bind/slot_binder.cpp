@@ -227,7 +227,7 @@ void SlotBinder::return_to(const SavedState& saved) {
     if (function->driver == vfio) {
       prepare(read(function->address), saved.persistence);
       load_vfio();
-      bind(*function, std::nullopt);
+      bind(*function, function->address == gpu_ ? saved.module : std::nullopt);
     }
     restore(*function);
   }

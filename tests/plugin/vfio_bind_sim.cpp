@@ -106,6 +106,17 @@ TEST_CASE("sim: what may sleep while the host has it may do so again when it is 
   CHECK(server.host->files().read(control) == "auto\n");
 }
 
+TEST_CASE("sim: undoing a removal notes the module id again, without which no partition is known") {
+  SimulatedServer server("h100-sxm8.yaml");
+  GpuRig gpu = server.gpu("0000:43:00.0");
+  gpu.apply();
+  gpu.withdraw();
+  CHECK(server.host->files().kind("/run/gpuplan/gpu-modules/0000:43:00.0") == FileKind::none);
+  gpu.undo(Stage::withdraw);
+  CHECK(server.driver("0000:43:00.0") == "vfio-pci");
+  CHECK(server.host->files().read("/run/gpuplan/gpu-modules/0000:43:00.0") == "8\n");
+}
+
 TEST_CASE("sim: defect 4: of eight GPUs of one model only the one that is asked for moves") {
   SimulatedServer server("h100-sxm8.yaml");
   server.gpu("0000:43:00.0").apply();
