@@ -125,10 +125,20 @@ class Execution {
     }
     const Observation now = observe(plugin, resource, prior(change.address));
     const std::string moved = describe_move(plugin.kind->schema(), change.before, now);
-    if (moved.empty()) return;
+    if (moved.empty() || has_become_as_declared(change, now, plugin)) return;
     throw HostError(HostError::Kind::refused, change.address.to_string(),
                     fmt::format("the host has changed since this was planned: {}; this step was not begun: run the same "
                                 "command again to plan anew", moved));
+  }
+
+  // By itself, as a node does that was still starting: the one stage, which may be repeated at any time, has nothing left
+  // to do.
+  bool has_become_as_declared(const Change& change, const Observation& now, const StepKinds::Entry& plugin) const {
+    if (change.action != Action::update || change.has_withdraw || change.has_commit) return false;
+    Change left;
+    plugin_call(plugin, "compare", change.address, watch_,
+                [&] { left = plugin.kind->compare(change.resource, now, prior(change.address)); });
+    return left.action == Action::none;
   }
 
   Observation observe(const StepKinds::Entry& plugin, const Resource& resource, const Prior& prior) const {

@@ -258,6 +258,21 @@ TEST_CASE("a resource that moved since the plan is left alone") {
   REQUIRE_THAT(world.host.file_system.content["/toy/a"], contains("pink"));
 }
 
+TEST_CASE("a resource that has become as declared since the plan is done") {
+  World world;
+  world.kind->wanted = {{"a", "blue"}};
+  world.apply();
+  world.kind->wanted = {{"a", "red"}};
+  const Plan plan = world.plan();
+  std::string& made = world.host.file_system.content["/toy/a"];
+  made.replace(made.find("blue"), 4, "red");
+  const RunOutcome outcome = world.execute_plan(plan);
+  INFO(outcome.resources[0].error);
+  CHECK(outcome.status == RunStatus::succeeded);
+  CHECK(state_of(outcome, "a") == ResourceState::updated);
+  CHECK_FALSE(world.plan().has_changes());
+}
+
 TEST_CASE("a step that claims success without a result fails") {
   World world;
   world.kind->wanted = {{"a", "blue"}};
