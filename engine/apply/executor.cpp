@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -97,6 +98,14 @@ class Execution {
     return change.needs_reboot ? TaskEnd::held : TaskEnd::done;
   }
 
+  void call(const StepKinds::Entry& plugin, std::string_view entry_point, const Address& address,
+            const std::function<void()>& body) const {
+    plugin_call(plugin, entry_point, address, watch_, [&] {
+      body();
+      host_.plugin_call_ends(entry_point, address.to_string());
+    });
+  }
+
   // Before the first stage of a change: look again, then save what undo will need.
   void begin(std::size_t index, const StepKinds::Entry& plugin) {
     const PlannedStage& stage = plan_.stages[index];
@@ -109,8 +118,7 @@ class Execution {
     }
     refuse_if_moved(change, plugin);
     Json captured;
-    plugin_call(plugin, "capture", change.address, watch_,
-                [&] { captured = plugin.kind->capture(change, host_.reader()); });
+    call(plugin, "capture", change.address, [&] { captured = plugin.kind->capture(change, host_.reader()); });
     journal_.change_begins(run_, stage.change, captured, index, stage.commit_phase);
     const std::lock_guard<std::mutex> lock(mutex_);
     progress.captured = std::move(captured);
@@ -136,15 +144,14 @@ class Execution {
   bool has_become_as_declared(const Change& change, const Observation& now, const StepKinds::Entry& plugin) const {
     if (change.action != Action::update || change.has_withdraw || change.has_commit) return false;
     Change left;
-    plugin_call(plugin, "compare", change.address, watch_,
-                [&] { left = plugin.kind->compare(change.resource, now, prior(change.address)); });
+    call(plugin, "compare", change.address,
+         [&] { left = plugin.kind->compare(change.resource, now, prior(change.address)); });
     return left.action == Action::none;
   }
 
   Observation observe(const StepKinds::Entry& plugin, const Resource& resource, const Prior& prior) const {
     Observation now;
-    plugin_call(plugin, "observe", resource.address, watch_,
-                [&] { now = plugin.kind->observe(resource, prior, host_.reader()); });
+    call(plugin, "observe", resource.address, [&] { now = plugin.kind->observe(resource, prior, host_.reader()); });
     require_sound(plugin, resource.address, now);
     return now;
   }
@@ -168,7 +175,7 @@ class Execution {
       events_.stage_progress(change, stage.stage, text);
     });
     const Json& captured = progress_[stage.change].captured;
-    plugin_call(plugin, to_string(stage.stage), change.address, watch_, [&] {
+    call(plugin, to_string(stage.stage), change.address, [&] {
       switch (stage.stage) {
         case Stage::withdraw: plugin.kind->withdraw(change, captured, origin(change.address), *host, context); break;
         case Stage::apply: plugin.kind->apply(change, captured, *host, context); break;
@@ -184,8 +191,7 @@ class Execution {
     const Prior prior{true, change.resource.declared};
     const Observation now = observe(plugin, change.resource, prior);
     Change left;
-    plugin_call(plugin, "compare", change.address, watch_,
-                [&] { left = plugin.kind->compare(change.resource, now, prior); });
+    call(plugin, "compare", change.address, [&] { left = plugin.kind->compare(change.resource, now, prior); });
     if (left.action == Action::none) return;
     std::string what = now.exists ? "" : "it does not exist";
     for (const AttributeChange& attribute : left.attributes) {

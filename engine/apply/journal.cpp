@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "apply/faulty_disk.h"
 #include "apply/journal_file.h"
 #include "apply/journal_log.h"
 #include "apply/journal_rows.h"
@@ -21,8 +22,8 @@ class SqliteJournal : public Journal {
  public:
   // `writing` is null for a journal that is only read; `losses` is for one that is damaged.
   SqliteJournal(const std::string& path, std::unique_ptr<Database> reading, std::unique_ptr<Database> writing,
-                WriteHook hook, Losses* losses = nullptr)
-      : undo_files_(path + "-undo"), writing_(std::move(writing)), reading_(std::move(reading)), losses_(losses) {
+                WriteHook hook, Losses* losses = nullptr, std::unique_ptr<FaultyDisk> disk = nullptr)
+      : undo_files_(path + "-undo"), disk_(std::move(disk)), writing_(std::move(writing)), reading_(std::move(reading)), losses_(losses) {
     if (writing_) writer_ = std::make_unique<JournalWriter>(*writing_, std::move(hook));
   }
 
@@ -157,8 +158,9 @@ class SqliteJournal : public Journal {
   std::mutex secret_mutex_;
   std::set<std::pair<std::int64_t, std::size_t>> secret_;  // run and change: those with sensitive attributes
   std::mutex read_mutex_;
-  // Closed last: only a connection that may write moves the write-ahead log into the database, which is checked
-  // against damage, and takes the log away.
+  std::unique_ptr<FaultyDisk> disk_;  // outlives the connections
+  // The last connection to be closed: only one that may write moves the write-ahead log into the database, which is
+  // checked against damage, and takes the log away.
   std::unique_ptr<Database> writing_;  // used by whichever caller leads, see JournalWriter
   std::unique_ptr<Database> reading_;
   std::unique_ptr<JournalWriter> writer_;
@@ -199,7 +201,8 @@ std::unique_ptr<Database> open_for_reading(const std::string& path, const std::s
 
 }  // namespace
 
-std::unique_ptr<Journal> Journal::open(const std::string& path, const std::string& cluster, WriteHook hook) {
+std::unique_ptr<Journal> Journal::open(const std::string& path, const std::string& cluster, WriteHook hook,
+                                       DiskHook disk_hook) {
   const std::string real_path = resolved_journal_path(path);
   if (!journal_file_is_trusted(real_path)) {
     make_journal_file(real_path);
@@ -207,7 +210,9 @@ std::unique_ptr<Journal> Journal::open(const std::string& path, const std::strin
   }
   require_whole_files(real_path, path);
   chmod(real_path.c_str(), 0600);  // undo data is nobody else's business; its companions inherit this
-  auto writing = std::make_unique<Database>(real_path, path, DatabaseMode::write);
+  auto disk = disk_hook ? std::make_unique<FaultyDisk>(std::move(disk_hook)) : nullptr;
+  const char* const layer = disk ? disk->name() : nullptr;
+  auto writing = std::make_unique<Database>(real_path, path, DatabaseMode::write, layer);
   // Nothing is written into a file before it is known to be a journal or to be blank.
   const bool blank = is_blank(*writing);
   if (!blank) require_sound(*writing, cluster);
@@ -216,8 +221,9 @@ std::unique_ptr<Journal> Journal::open(const std::string& path, const std::strin
     lay_out(*writing, cluster);
     require_sound(*writing, cluster);  // another process may have been quicker
   }
-  auto reading = std::make_unique<Database>(real_path, path, DatabaseMode::read);
-  return std::make_unique<SqliteJournal>(real_path, std::move(reading), std::move(writing), std::move(hook));
+  auto reading = std::make_unique<Database>(real_path, path, DatabaseMode::read, layer);
+  return std::make_unique<SqliteJournal>(real_path, std::move(reading), std::move(writing), std::move(hook), nullptr,
+                                         std::move(disk));
 }
 
 std::unique_ptr<Journal> Journal::open_read_only(const std::string& path, const std::string& cluster) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "host/guard/disk_faults.h"
 #include "plan/owned.h"
 #include "plan/plan.h"
 
@@ -82,8 +83,10 @@ class Journal {
   using WriteHook = std::function<void(std::int64_t)>;
 
   // Opens or creates `path` (mode 0600; the directory must exist). Refuses a database of a newer
-  // version, of another cluster, one that is not ours, a symlink, one writable by others.
-  static std::unique_ptr<Journal> open(const std::string& path, const std::string& cluster, WriteHook hook = {});
+  // version, of another cluster, one that is not ours, a symlink, one writable by others. With a `disk` the journal's
+  // files are on a FaultyDisk: for rehearsals on simulated hosts.
+  static std::unique_ptr<Journal> open(const std::string& path, const std::string& cluster, WriteHook hook = {},
+                                       DiskHook disk = {});
   // Opens an existing journal for reading only; a null pointer if there is none. Writing functions throw.
   static std::unique_ptr<Journal> open_read_only(const std::string& path, const std::string& cluster);
   // Opens a damaged journal, to read what is left of it: runs(), run(), changes(), stages() and owned() leave out what

@@ -143,10 +143,10 @@ std::string Statement::text(int column) const {
 
 bool Statement::is_null(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
 
-Database::Database(const std::string& path, std::string name, DatabaseMode mode)
+Database::Database(const std::string& path, std::string name, DatabaseMode mode, const char* file_layer)
     : name_(std::move(name)), mode_(mode), connection_(nullptr, &sqlite3_close) {
   sqlite3* opened = nullptr;
-  const int code = sqlite3_open_v2(uri_for(path, mode).c_str(), &opened, open_flags(mode), nullptr);
+  const int code = sqlite3_open_v2(uri_for(path, mode).c_str(), &opened, open_flags(mode), file_layer);
   connection_.reset(opened);  // to be closed even if it could not be opened
   if (code != SQLITE_OK) fail(code);
   sqlite3_extended_result_codes(opened, 1);

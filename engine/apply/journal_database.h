@@ -1,4 +1,4 @@
-// SQLite with exceptions that people can read. Nothing else in gpuplan includes sqlite3.h.
+// SQLite with exceptions that people can read. Only FaultyDisk, below it, includes sqlite3.h as well.
 #pragma once
 
 #include <sqlite3.h>
@@ -73,8 +73,9 @@ enum class DatabaseMode {
 // A connection. May move between threads, but serves one at a time.
 class Database {
  public:
-  // `name` is the path in error texts. Does not create the file. Throws DatabaseError.
-  Database(const std::string& path, std::string name, DatabaseMode mode);
+  // `name` is the path in error texts. Does not create the file. `file_layer` names another one than SQLite's own (see
+  // FaultyDisk) and may be null. Throws DatabaseError.
+  Database(const std::string& path, std::string name, DatabaseMode mode, const char* file_layer = nullptr);
 
   void execute(const char* sql);
   Statement prepare(std::string_view sql);

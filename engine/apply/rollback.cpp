@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -102,6 +103,14 @@ class Undoing {
     return TaskEnd::done;
   }
 
+  void call(const StepKinds::Entry& plugin, std::string_view entry_point, const Address& address,
+            const std::function<void()>& body) const {
+    plugin_call(plugin, entry_point, address, watch_, [&] {
+      body();
+      host_.plugin_call_ends(entry_point, address.to_string());
+    });
+  }
+
   void perform(const StepKinds::Entry& plugin, Stage stage, const ChangeRecord& record) {
     const std::string address = record.change.address.to_string();
     const std::unique_ptr<Host> host = host_.for_resource(address);
@@ -109,8 +118,8 @@ class Undoing {
       const std::lock_guard<std::mutex> lock(mutex_);
       events_.stage_progress(record.change, stage, text);
     });
-    plugin_call(plugin, "undo", record.change.address, watch_,
-                [&] { plugin.kind->undo(stage, record.change, record.captured, *host, context); });
+    call(plugin, "undo", record.change.address,
+         [&] { plugin.kind->undo(stage, record.change, record.captured, *host, context); });
     host_.stage_ends(address);
   }
 
@@ -186,8 +195,8 @@ class Undoing {
     std::vector<RollbackDifference> found;
     try {
       if (plugin == nullptr) throw HostError(HostError::Kind::not_found, "", "its plugin is not loaded");
-      plugin_call(*plugin, "observe", change.address, watch_,
-                  [&] { now = plugin->kind->observe(change.resource, prior, host_.reader()); });
+      call(*plugin, "observe", change.address,
+           [&] { now = plugin->kind->observe(change.resource, prior, host_.reader()); });
       require_sound(*plugin, change.address, now);
       found = differences(change, *plugin->kind, now);
     } catch (...) {

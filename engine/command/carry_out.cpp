@@ -205,16 +205,8 @@ void test_cluster(Session& session, const Spec& spec, Ending& ending) {
   }
 }
 
-// A rehearsal whose fault never struck proves nothing; silence would look like a pass.
-void warn_of_unstruck_faults(Session& session) {
-  for (const std::string& fault : session.guarded->unstruck_faults()) {
-    session.console.show({{Severity::warning, fmt::format("the fault at {} never struck", fault),
-                           "this run had fewer calls or journal writes, or no step of that address",
-                           "`" + session.suggest("show --cluster " + session.cluster) + "` lists the steps of the run", {}, {}}});
-  }
-}
-
 int end_without_changes(Session& session, const Plan& plan) {
+  session.warn_of_unstruck_faults();
   if (!session.console.json()) {
     session.console.out() << fmt::format("No changes. {} as {} declares {}.\n",
                                          session.selection.is_partial()
@@ -296,7 +288,7 @@ int carry_out(Session& session, const Plan& plan, const Spec& spec, const std::s
     roll_back_at_once(session, spec, ending);
   }
   forget_kubeconfig(session);
-  warn_of_unstruck_faults(session);
+  session.warn_of_unstruck_faults();
   print_ending(session.console, ending);
   return ending.exit_code;
 }

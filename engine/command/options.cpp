@@ -197,7 +197,8 @@ std::vector<Fault> read_faults(const po::parsed_options& parsed) {
     const std::optional<Fault> fault = parse_fault(text);
     if (!fault) {
       refuse(fmt::format("--fault \"{}\" is not a fault", printable(text)),
-             "write ADDRESS:EFFECT, call:N:EFFECT or journal:N:EFFECT, with EFFECT fail, hang or kill");
+             "write ADDRESS:EFFECT, call:N:EFFECT or journal:N:EFFECT, with EFFECT fail, hang, kill or power-cut; "
+             "plugin:N:EFFECT, with fail, kill or power-cut; or disk:N:EFFECT, with full, io-error, read-only or power-cut");
     }
     faults.push_back(*fault);
   }

@@ -143,6 +143,7 @@ int run_rollback(Session& session) {
   session.console.out().flush();
   const Ending ending = ending_of(session, undo_runs(session, plan, *spec), spec->file ? spec->file->name : "");
   forget_kubeconfig(session);
+  session.warn_of_unstruck_faults();
   print_ending(session.console, ending);
   return ending.exit_code;
 }

@@ -173,11 +173,31 @@ void Session::lock_cluster() {
 
 Journal& Session::writable_journal() {
   if (!journal) {
-    journal = Journal::open(state.journal(cluster), cluster, [this](std::int64_t number) {
+    // The host may be opened after the journal, so it is its name that says whether faults are allowed.
+    DiskHook ask_disk;
+    if (is_simulated(options.host)) disk = std::make_unique<DiskFaults>(options.faults);
+    if (disk && disk->concern_the_disk()) ask_disk = [this] { return disk->before_write(); };
+    const auto before_write = [this](std::int64_t number) {
       if (guarded) guarded->before_journal_write(number);
-    });
+    };
+    journal = Journal::open(state.journal(cluster), cluster, before_write, ask_disk);
   }
   return *journal;
+}
+
+void Session::warn_of_unstruck_faults() {
+  std::vector<std::string> faults = guarded ? guarded->unstruck_faults() : std::vector<std::string>{};
+  if (disk) {
+    for (std::string& fault : disk->unstruck_faults()) faults.push_back(std::move(fault));
+  }
+  if (faults.empty()) return;
+  std::string counts = fmt::format("this run had {} host calls, {} journal writes and {} calls of step kinds",
+                                   guarded->mutating_calls(), guarded->journal_writes(), guarded->plugin_calls());
+  if (disk && disk->concern_the_disk()) counts += fmt::format(", and {} writes to the journal's disk", disk->writes());
+  for (const std::string& fault : faults) {
+    console.show({{Severity::warning, fmt::format("the fault at {} never struck", fault), counts,
+                   fmt::format("`{}` lists the steps of the run", suggest("show --cluster " + cluster)), {}, {}}});
+  }
 }
 
 std::vector<OwnedResource> Session::owned() { return journal ? journal->owned() : std::vector<OwnedResource>{}; }

@@ -12,6 +12,7 @@
 #include "command/options.h"
 #include "command/failure.h"
 #include "command/state_dir.h"
+#include "host/guard/disk_faults.h"
 #include "host/guard/guarded_host.h"
 #include "host/open/open_host.h"
 #include "plan/call_watch.h"
@@ -36,9 +37,13 @@ struct Session {
   CallWatch watch;  // of calls into `kinds`
   OpenedHost host;
   std::unique_ptr<GuardedHost> guarded;
+  std::unique_ptr<DiskFaults> disk;  // null unless faults concern it
   std::unique_ptr<RunLock> lock;
   std::unique_ptr<Journal> journal;  // null as long as the cluster has none
   std::string go_on;                 // of a saved plan: the verb and argument that go on with its run
+
+  // Warns of each --fault that found no place to strike: silence would look like a rehearsal that passed.
+  void warn_of_unstruck_faults();
 
   // The spec in options.arguments; its warnings are shown. Sets `cluster`.
   Spec read_spec();

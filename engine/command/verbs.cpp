@@ -20,7 +20,9 @@ const std::vector<Flag>& all_flags() {
       {"detailed-exitcode", "", "exit with 2 if there are changes, 0 if there are none"},
       {"explain", "", "say why, and where each observed value was read"},
       {"fault", "FAULT", "on a simulated server: ADDRESS:EFFECT, call:N:EFFECT or journal:N:EFFECT,\n"
-                         "with EFFECT fail, hang or kill; may be repeated"},
+                         "with EFFECT fail, hang, kill or power-cut; plugin:N:EFFECT, with fail, kill or\n"
+                         "power-cut; disk:N:EFFECT, with full, io-error, read-only or power-cut; may be\n"
+                         "repeated"},
       {"run", "ID", "undo this run alone (see `gpuplan history`)"},
       {"target", "ADDRESS", "only this resource and what it depends on (destroy: what cannot be without it);\n"
                             "may be repeated"},

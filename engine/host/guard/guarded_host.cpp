@@ -26,7 +26,17 @@ void GuardedHost::stage_ends(const std::string& address) {
   }
 }
 
+void GuardedHost::plugin_call_ends(std::string_view entry_point, const std::string& address) {
+  const std::int64_t number = ++plugin_calls_;
+  for (std::size_t i = 0; i < faults_.size(); ++i) {
+    if (faults_[i].plugin_call == number && claim(i)) {
+      strike(faults_[i].effect, {fmt::format("return from {}() of {}", entry_point, address), address, default_call_limit, false});
+    }
+  }
+}
+
 void GuardedHost::before_journal_write(std::int64_t number) {
+  ++journal_writes_;
   for (std::size_t i = 0; i < faults_.size(); ++i) {
     if (faults_[i].journal_write == number && claim(i)) {
       strike(faults_[i].effect, {fmt::format("make journal write {}", number), "journal", default_call_limit, true});
@@ -48,10 +58,11 @@ void GuardedHost::before_call(const std::string& address, const Call& call) {
 std::vector<std::string> GuardedHost::unstruck_faults() const {
   std::vector<std::string> out;
   for (std::size_t i = 0; i < faults_.size(); ++i) {
-    if (struck_[i]) continue;
     const Fault& fault = faults_[i];
+    if (struck_[i] || fault.disk_write > 0) continue;  // DiskFaults knows of those
     if (fault.call > 0) out.push_back(fmt::format("call:{}", fault.call));
     else if (fault.journal_write > 0) out.push_back(fmt::format("journal:{}", fault.journal_write));
+    else if (fault.plugin_call > 0) out.push_back(fmt::format("plugin:{}", fault.plugin_call));
     else out.push_back(fault.address);
   }
   return out;
@@ -60,7 +71,7 @@ std::vector<std::string> GuardedHost::unstruck_faults() const {
 bool GuardedHost::claim(std::size_t fault) { return !struck_[fault].exchange(true); }
 
 void GuardedHost::strike(FaultEffect effect, const Call& call) {
-  if (effect == FaultEffect::kill) std::raise(SIGKILL);
+  if (effect == FaultEffect::kill || effect == FaultEffect::power_cut) std::raise(SIGKILL);
   if (effect == FaultEffect::hang) {
     host_.clock().sleep_for(call.limit);
     // The journal is not a stage that can be interrupted: what it cannot write has failed.

@@ -37,6 +37,8 @@ Diagnostic unknown_host(const std::string& name) {
 
 }  // namespace
 
+bool is_simulated(const std::string& name) { return name.compare(0, sim_prefix.size(), sim_prefix) == 0; }
+
 OpenedHost open_host(const HostOptions& options, Diagnostics& diagnostics) {
   OpenedHost opened;
   if (options.name == local_name) {
@@ -51,7 +53,7 @@ OpenedHost open_host(const HostOptions& options, Diagnostics& diagnostics) {
     diagnostics.add(problem("--host: a simulated host needs the file that describes it", "for example --host sim:specs/hosts/h100-sxm8.yaml"));
     return opened;
   }
-  if (options.name.compare(0, sim_prefix.size(), sim_prefix) == 0) {
+  if (is_simulated(options.name)) {
     opened.host = open_sim_host(options.name.substr(sim_prefix.size()), options.state_dir, diagnostics);
     opened.simulated = opened.host != nullptr;
     return opened;

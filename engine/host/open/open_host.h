@@ -22,6 +22,9 @@ struct OpenedHost {
   bool simulated = false;          // decides whether --fault is allowed, and nothing else
 };
 
+// Whether a host of this name is a simulated one. The file that it names may be absent or wrong.
+bool is_simulated(const std::string& name);
+
 // Problems (an unknown name, a missing or invalid file) are added to `diagnostics` and leave `host`
 // empty. Opening changes nothing.
 OpenedHost open_host(const HostOptions& options, Diagnostics& diagnostics);

@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "guard_recording_host.h"
+#include "host/guard/disk_faults.h"
 #include "host/guard/guarded_host.h"
 #include "host/interrupt.h"
 #include "support/catch.h"
@@ -271,6 +272,44 @@ TEST_CASE("guard: journal writes have faults of their own") {
   CHECK(guarded.mutating_calls() == 0);
 }
 
+TEST_CASE("guard: a call of a step kind fails when it returns") {
+  RecordingHost host;
+  GuardedHost guarded(host, faults({"plugin:2:fail", "plugin:9:kill"}));
+  guarded.plugin_call_ends("observe", "vm-define/x");
+  CHECK(error_of([&] { guarded.plugin_call_ends("apply", "vm-define/x"); }) == injected("return from apply() of vm-define/x"));
+  guarded.plugin_call_ends("apply", "vm-define/x");
+  CHECK(guarded.plugin_calls() == 3);
+  CHECK(guarded.unstruck_faults() == std::vector<std::string>{"plugin:9"});
+}
+
+TEST_CASE("guard: faults of the disk are none of its own") {
+  RecordingHost host;
+  GuardedHost guarded(host, faults({"disk:1:full"}));
+  guarded.before_journal_write(1);
+  guarded.for_resource("vm-define/x")->files().remove_file("/x");
+  CHECK(guarded.unstruck_faults().empty());
+}
+
+TEST_CASE("disk faults: a full or read-only disk stays so, an I/O error happens once") {
+  DiskFaults full(faults({"disk:2:full"})), broken(faults({"disk:2:io-error"})), locked(faults({"disk:2:read-only"}));
+  const auto answers = [](DiskFaults& disk) {
+    std::vector<DiskAnswer> out;
+    for (int i = 0; i < 3; ++i) out.push_back(disk.before_write());
+    return out;
+  };
+  CHECK(answers(full) == std::vector{DiskAnswer::done, DiskAnswer::full, DiskAnswer::full});
+  CHECK(answers(broken) == std::vector{DiskAnswer::done, DiskAnswer::io_error, DiskAnswer::done});
+  CHECK(answers(locked) == std::vector{DiskAnswer::done, DiskAnswer::read_only, DiskAnswer::read_only});
+  CHECK(full.unstruck_faults().empty());
+  CHECK(DiskFaults(faults({"disk:2:full"})).unstruck_faults() == std::vector<std::string>{"disk:2"});
+}
+
+TEST_CASE("disk faults: a power cut concerns the disk wherever it strikes, a kill does not") {
+  CHECK(DiskFaults(faults({"call:3:power-cut"})).concern_the_disk());
+  CHECK(DiskFaults(faults({"disk:3:io-error"})).concern_the_disk());
+  CHECK_FALSE(DiskFaults(faults({"call:3:kill", "journal:2:fail", "vm-define/x:hang"})).concern_the_disk());
+}
+
 TEST_CASE("guard: the error names its subject") {
   RecordingHost host;
   GuardedHost guarded(host, faults({"call:1:fail"}));
@@ -296,9 +335,18 @@ TEST_CASE("faults: read from their text") {
   REQUIRE(journal);
   CHECK(journal->journal_write == 3);
   CHECK(journal->call == 0);
+  const auto plugin = parse_fault("plugin:5:fail");
+  REQUIRE(plugin);
+  CHECK(plugin->plugin_call == 5);
+  const auto disk = parse_fault("disk:40:read-only");
+  REQUIRE(disk);
+  CHECK(disk->disk_write == 40);
+  CHECK(disk->effect == FaultEffect::read_only);
+  CHECK(parse_fault("call:2:power-cut"));
   for (const char* text : {"", ":", "fail", ":fail", "call:0:fail", "call:-1:fail", "call:1x:fail", "call::fail",
                            "call:99999999999999999999:fail", "journal:x:kill", "vm-define/x", "vm-define/x:explode",
-                           "VM/x:fail", "vm-define:fail", "vm-define/x:FAIL"}) {
+                           "VM/x:fail", "vm-define:fail", "vm-define/x:FAIL", "disk:3:fail", "disk:3:kill",
+                           "disk:0:full", "plugin:2:hang", "plugin:2:full", "call:2:io-error", "vm-define/x:full"}) {
     INFO(text);
     CHECK_FALSE(parse_fault(text));
   }
