@@ -1,160 +1,198 @@
-// Kills the program at every mutating host call and at every journal write of an apply of the 8-GPU
-// spec, then recovers in both ways: rollback must restore the server, apply must converge.
-#include <sys/stat.h>
-
-#include <algorithm>
+// The crash matrix: interrupts runs of gpuplan on the simulated 8-GPU server at every point, and recovers from each.
+// scripts/crash_matrix builds and starts it.
 #include <atomic>
+#include <chrono>
+#include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <map>
 #include <mutex>
-#include <regex>
-#include <sstream>
+#include <stdexcept>
 #include <thread>
 
-#include "support/catch.h"
-#include "support/model_essence.h"
-#include "support/run_program.h"
+#include "point_choice.h"
 #include "support/temporary_directory.h"
-
-namespace fs = std::filesystem;
+#include "trial.h"
 
 namespace {
 
-constexpr int killed = 128 + 9;
+using namespace crash_matrix;
 
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
+constexpr const char* usage =
+    "usage: crash_matrix [--full] [--scenario NAME] [--seed N] [--jobs N] [--list]\n"
+    "       crash_matrix --scenario NAME --point POINT\n"
+    "  --full      every point, and random double faults; without it some rows are sampled\n"
+    "  --scenario  apply, rollback, destroy, remove-worker or move-gpu alone\n"
+    "  --seed      decides which points are sampled, and the random ones (default: 1)\n"
+    "  --jobs      trials at a time (default: one for each processor)\n"
+    "  --list      print the points instead of trying them\n"
+    "  --point     try this one, print what was run, and keep the state directories\n";
 
-struct Failure {
-  std::string point;
-  std::string what;
+struct Options {
+  bool full = false, list = false;
+  std::string scenario, point;
+  std::uint64_t seed = 1;
+  unsigned jobs = std::max(2U, std::thread::hardware_concurrency());
 };
 
-class CrashMatrix {
- public:
-  CrashMatrix() {
-    std::string host = read_file(std::string(GPUPLAN_SOURCE_DIR) + "/specs/hosts/h100-sxm8.yaml");
-    host = std::regex_replace(host, std::regex("(^|\n)clock_speed:[^\n]*"), "$1") + "\nclock_speed: 0\n";
-    host_file_ = base_ / "host.yaml";
-    // A kill while the finished cluster is tested has nothing to recover.
-    std::ofstream(spec_) << read_file(std::string(GPUPLAN_SOURCE_DIR) + "/specs/h100-8gpu.yaml") << "\nverify: false\n";
-    std::ofstream(host_file_, std::ios::binary) << host;
-    before_ = model_essence(host_file_);
+Options read_options(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto value = [&]() -> std::string {
+      if (++i >= argc) throw std::invalid_argument(word + " needs a value");
+      return argv[i];
+    };
+    if (word == "--full") options.full = true;
+    else if (word == "--list") options.list = true;
+    else if (word == "--scenario") options.scenario = value();
+    else if (word == "--point") options.point = value();
+    else if (word == "--seed") options.seed = std::stoull(value());
+    else if (word == "--jobs") options.jobs = static_cast<unsigned>(std::max(std::stoi(value()), 1));
+    else throw std::invalid_argument("unknown argument '" + word + "'");
   }
+  if (!options.point.empty() && options.scenario.empty()) throw std::invalid_argument("--point needs --scenario");
+  return options;
+}
 
-  // Tries the points 1, 2, … of `kind` ("call", "journal") until one lies behind the end of the run.
-  void run(const std::string& kind, const std::string& effect, int expected) {
-    std::atomic<int> next{1};
-    std::atomic<int> end{1 << 20};
+struct Tally {
+  int points = 0, missed = 0, recoveries = 0, failures = 0;
+};
+
+class Matrix {
+ public:
+  Matrix(const Options& options, const Workshop& workshop) : options_(options), workshop_(workshop) {}
+
+  void run(const Prepared& prepared) {
+    const std::vector<Row> rows = choose_points(prepared, options_.full, options_.seed);
+    std::vector<std::pair<std::size_t, const Point*>> work;
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      for (const Point& point : rows[row].points) work.emplace_back(row, &point);
+    }
+    std::vector<Tally> tallies(rows.size());
+    std::atomic<std::size_t> next{0};
     std::vector<std::thread> threads;
-    const unsigned workers = std::max(2U, std::thread::hardware_concurrency());
-    for (unsigned i = 0; i < workers; ++i) {
+    for (unsigned i = 0; i < options_.jobs; ++i) {
       threads.emplace_back([&, i] {
-        for (int n = next++; n < end; n = next++) {
-          const std::string point = kind + ":" + std::to_string(n) + ":" + effect;
-          if (!try_point(point, expected, base_ / (kind + std::to_string(i)))) {
-            int known = end;
-            while (n < known && !end.compare_exchange_weak(known, n)) {}
-          }
+        const std::string place = workshop_.directory() + "/trial" + std::to_string(i);
+        for (std::size_t at = next++; at < work.size(); at = next++) {
+          take(prepared, *work[at].second, place, tallies[work[at].first]);
         }
       });
     }
     for (std::thread& thread : threads) thread.join();
-    points_[kind + " " + effect] = end - 1;
+    for (std::size_t row = 0; row < rows.size(); ++row) print(prepared.scenario.name, rows[row], tallies[row]);
+    require_points(prepared, tallies);
   }
 
-  int points(const std::string& name) { return points_[name]; }
-  int recoveries() const { return recoveries_; }
-  const std::vector<Failure>& failures() const { return failures_; }
+  // One point, with all that was run for it.
+  void replay(const Prepared& prepared, const Point& point) {
+    Tally tally;
+    const std::string place = workshop_.directory() + "/trial";
+    for (const std::string& command : take(prepared, point, place, tally).commands) std::cout << command << "\n";
+    std::cout << "what was left of it: " << workshop_.directory() << "\n";
+  }
+
+  void print_head() const {
+    std::printf("%-14s %-26s %7s %7s %11s %9s\n", "scenario", "fault", "points", "of", "recoveries", "failures");
+  }
+  int passed() const { return recoveries_ - failed_; }
+  int failed() const { return failed_; }
 
  private:
-  // False if the run ended before the point was reached.
-  bool try_point(const std::string& point, int expected, const std::string& directory) {
-    fs::remove_all(directory);
-    fs::create_directory(directory);
-    const std::string crashed = directory + "/crashed";
-    const int code = gpuplan({"apply", spec_, "--yes", "--fault", point}, crashed);
-    if (code == 0) return false;
-    if (code != expected) complain(point, "the apply ended with exit code " + std::to_string(code) + "\n" + output(crashed));
-    recover_by_rollback(point, copy(crashed, directory + "/rollback"));
-    recover_by_apply(point, copy(crashed, directory + "/apply"));
-    return true;
-  }
-
-  void recover_by_rollback(const std::string& point, const std::string& state) {
-    ++recoveries_;
-    const int code = gpuplan({"rollback", "--yes"}, state);
-    if (code != 0) complain(point, "rollback ended with exit code " + std::to_string(code) + "\n" + output(state));
-    if (!fs::exists(state + "/sim")) return;  // nothing was ever changed
-    std::size_t models = 0;
-    for (const auto& entry : fs::directory_iterator(state + "/sim")) {
-      if (entry.path().extension() != ".yaml") continue;
-      ++models;
-      const std::string now = model_essence(entry.path());
-      if (now != before_) complain(point, "rollback left another server:\n" + first_difference(before_, now));
+  Verdict take(const Prepared& prepared, const Point& point, const std::string& place, Tally& tally) {
+    Verdict verdict;
+    try {
+      verdict = try_point(prepared, point, workshop_, place);
+    } catch (const std::exception& error) {
+      verdict.failures.push_back(error.what());
+      ++verdict.recoveries;
     }
-    if (models != 1) complain(point, "there is not one current model");
-  }
-
-  void recover_by_apply(const std::string& point, const std::string& state) {
-    ++recoveries_;
-    const int code = gpuplan({"apply", spec_, "--yes"}, state);
-    if (code != 0) return complain(point, "apply ended with exit code " + std::to_string(code) + "\n" + output(state));
-    const int left = gpuplan({"plan", spec_, "--detailed-exitcode"}, state);
-    if (left != 0) complain(point, "the plan after apply is not empty\n" + output(state));
-  }
-
-  int gpuplan(std::vector<std::string> words, const std::string& state) const {
-    for (const std::string& word : {std::string("--host"), "sim:" + host_file_, std::string("--parallelism"), std::string("1")}) {
-      words.push_back(word);
-    }
-    return run_program(words, state, state + ".out", state + ".err");
-  }
-
-  static std::string output(const std::string& state) { return read_file(state + ".out") + read_file(state + ".err"); }
-
-  static std::string copy(const std::string& from, const std::string& to) {
-    if (fs::exists(from)) fs::copy(from, to, fs::copy_options::recursive);
-    return to;
-  }
-
-  void complain(const std::string& point, const std::string& what) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    failures_.push_back({point, what});
+    ++(verdict.struck ? tally.points : tally.missed);
+    tally.recoveries += verdict.recoveries;
+    recoveries_ += verdict.recoveries;
+    if (verdict.failures.empty()) return verdict;
+    ++tally.failures;
+    ++failed_;
+    std::cout << "FAILED: scripts/crash_matrix --scenario " << prepared.scenario.name << " --point '" << point.text() << "'\n";
+    for (const std::string& failure : verdict.failures) std::cout << "  " << failure << "\n";
+    std::cout << std::flush;
+    return verdict;
   }
 
-  TemporaryDirectory base_;
-  const std::string spec_ = base_ / "spec.yaml";
-  std::string host_file_;
-  std::string before_;
-  std::map<std::string, int> points_;
-  std::atomic<int> recoveries_{0};
+  static void print(const std::string& scenario, const Row& row, const Tally& tally) {
+    const std::string all = row.all > 0 ? std::to_string(row.all) : "-";
+    std::printf("%-14s %-26s %7d %7s %11d %9d\n", scenario.c_str(), row.fault.c_str(), tally.points, all.c_str(),
+                tally.recoveries, tally.failures);
+    if (tally.missed > 0) std::printf("%-14s   %d recoveries ended before their fault\n", "", tally.missed);
+    std::fflush(stdout);
+  }
+
+  // A matrix without points would prove nothing: every scenario changes GPUs, VMs and nodes.
+  void require_points(const Prepared& prepared, const std::vector<Tally>& tallies) {
+    const Counts& counts = prepared.counts;
+    bool enough = counts.calls >= 10 && counts.journal_writes >= 8 && counts.plugin_calls >= 10 && counts.disk_writes >= 30;
+    for (const Tally& tally : tallies) enough = enough && tally.points > 0;
+    if (enough) return;
+    ++failed_;
+    std::cout << "FAILED: " << prepared.scenario.name << " has too few points to prove anything\n";
+  }
+
+  const Options& options_;
+  const Workshop& workshop_;
   std::mutex mutex_;
-  std::vector<Failure> failures_;
+  int recoveries_ = 0;
+  int failed_ = 0;
 };
+
+int run(const Options& options) {
+  const auto started = std::chrono::steady_clock::now();
+  std::unique_ptr<TemporaryDirectory> temporary;
+  std::string directory;
+  if (options.point.empty()) {
+    temporary = std::make_unique<TemporaryDirectory>(TemporaryDirectory::in_memory());
+    directory = temporary->path();
+  } else {
+    std::string name = (std::filesystem::temp_directory_path() / "gpuplan-crash-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary directory");
+    directory = name;
+  }
+  const Workshop workshop(directory);
+  write_specs(directory);
+  Matrix matrix(options, workshop);
+  std::cout << "seed " << options.seed << (options.full ? ", every point" : ", some rows sampled") << std::endl;
+  matrix.print_head();
+  bool known = options.scenario.empty();
+  for (const Scenario& scenario : scenarios(directory)) {
+    if (!options.scenario.empty() && options.scenario != scenario.name) continue;
+    known = true;
+    const Prepared prepared = prepare(scenario, workshop);
+    if (!options.point.empty()) {
+      matrix.replay(prepared, parse_point(options.point));
+    } else if (options.list) {
+      for (const Row& row : choose_points(prepared, options.full, options.seed)) {
+        for (const Point& point : row.points) std::cout << scenario.name << " " << point.text() << "\n";
+      }
+    } else {
+      matrix.run(prepared);
+    }
+  }
+  if (!known) throw std::invalid_argument("there is no scenario '" + options.scenario + "'");
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+  std::printf("%.0f s\n%d passed, %d failed\n", took.count(), matrix.passed(), matrix.failed());
+  return matrix.failed() == 0 ? 0 : 1;
+}
 
 }  // namespace
 
-TEST_CASE("killed at every mutating host call and journal write, rollback restores and apply converges") {
-  CrashMatrix matrix;
-  matrix.run("call", "kill", killed);
-  matrix.run("journal", "kill", killed);
-  matrix.run("call", "fail", 3);
-  std::cout << "host calls: " << matrix.points("call kill") << " kills, " << matrix.points("call fail")
-            << " failures; journal writes: " << matrix.points("journal kill")
-            << " kills; recoveries tried: " << matrix.recoveries() << "; failed: " << matrix.failures().size() << "\n";
-  // A matrix without points would prove nothing: one bind of a GPU alone takes several calls.
-  CHECK(matrix.points("call kill") > 50);
-  CHECK(matrix.points("journal kill") > 30);
-  CHECK(matrix.points("call fail") == matrix.points("call kill"));
-  for (const Failure& failure : matrix.failures()) {
-    UNSCOPED_INFO(failure.point << ": " << failure.what);
+int main(int argc, char** argv) {
+  try {
+    return run(read_options(argc, argv));
+  } catch (const std::invalid_argument& error) {
+    std::cerr << "crash_matrix: " << error.what() << "\n" << usage;
+    return 64;
+  } catch (const std::exception& error) {
+    std::cerr << "crash_matrix: " << error.what() << "\n";
+    return 1;
   }
-  CHECK(matrix.failures().empty());
 }

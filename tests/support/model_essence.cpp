@@ -1,5 +1,6 @@
 #include "support/model_essence.h"
 
+#include <algorithm>
 #include <sstream>
 #include <stdexcept>
 
@@ -24,6 +25,13 @@ std::string model_essence(const std::string& path) {
   for (auto* modules : {&model.modules_loaded, &model.modules_available}) {
     std::erase_if(*modules, [](const std::string& module) { return module.rfind("vfio", 0) == 0; });
   }
+  // libvirt lists what it has in no order that counts; since when a VM runs is no state either.
+  const auto by_name = [](const auto& a, const auto& b) { return a.name < b.name; };
+  std::sort(model.domains.begin(), model.domains.end(), by_name);
+  std::sort(model.networks.begin(), model.networks.end(), by_name);
+  std::sort(model.pools.begin(), model.pools.end(), by_name);
+  for (sim::Pool& pool : model.pools) std::sort(pool.volumes.begin(), pool.volumes.end(), by_name);
+  for (sim::Domain& domain : model.domains) domain.started_at = 0;
   // A machine keeps what was installed on it.
   for (sim::Machine& machine : model.machines) {
     machine.node.clear();

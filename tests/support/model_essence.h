@@ -5,8 +5,8 @@
 
 #include "host/sim/model.h"
 
-// The model in a file, as text: all but its clock, the vfio modules, which stay loaded, and the note of
-// where the model came from. Throws like model_in.
+// The model in a file, as text: all but its clock, since when VMs run, the order of libvirt's objects, the vfio
+// modules, which stay loaded, and the note of where the model came from. Throws like model_in.
 std::string model_essence(const std::string& path);
 
 // The model in a file. Throws std::runtime_error if it cannot be read.
