@@ -22,7 +22,12 @@ Verification verify(Session& session, const Spec& spec) {
   if (spec.file) request.spec = shell_quoted(spec.file->name);
   request.control_plane = control_plane_target(spec);
   for (const WorkerSpec& worker : spec.workers) {
-    request.workers.push_back({find_target(spec, worker.name), static_cast<std::int64_t>(worker.gpu_indexes.size())});
+    VerifiedWorker& verified = request.workers.emplace_back();
+    verified.target = find_target(spec, worker.name);
+    verified.gpus = static_cast<std::int64_t>(worker.gpu_indexes.size());
+    for (const std::size_t index : worker.gpu_indexes) {
+      if (!worker.machine && index < spec.gpus.size()) verified.on_host.push_back(spec.gpus[index].address);
+    }
   }
   request.has_operator = spec.gpu_operator.enabled;
   request.driver_in_container = spec.gpu_operator.driver == "operator";

@@ -68,7 +68,8 @@ Explanation no_fabric(const std::string& node, const VerifyRequest& request, std
 Explanation gpu_gone(const std::string& node, const VerifyRequest& request, std::string found) {
   return {std::move(found), fmt::format("a GPU is missing in the guest {}", node),
           fmt::format("{} tells if it fell off the bus (Xid 79); `{}` shows whether the VM still has all of its GPUs",
-                      on_guest(request, node, "dmesg"), request.suggest("plan --explain " + request.spec))};
+                      on_guest(request, node, "dmesg"), request.suggest("plan --explain " + request.spec)),
+          true};
 }
 
 // The same pod once more, as a command whose output one sees. What kubectl run makes by itself asks for no GPU and may

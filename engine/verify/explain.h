@@ -1,6 +1,7 @@
 // The known reasons for which a GPU cluster does not work, told from what was seen.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "verify/test_pods.h"
@@ -12,6 +13,7 @@ struct Explanation {
   std::string found;   // what was seen, in a few words
   std::string reason;  // empty: not known
   std::string next;
+  bool gpu_is_missing = false;  // in the guest: the host may know more
 };
 
 // Of a pod that did not succeed. Pure.
@@ -23,6 +25,11 @@ Explanation explain_count(const TestPod& pod, std::size_t seen, const VerifyRequ
 // Of a node that offers other than the planned GPUs: asks nvidia-smi on the worker itself.
 Explanation explain_gpus(const VerifiedWorker& worker, std::int64_t offered, const VerifyRequest& request,
                          Host& host);
+
+// What is wrong on the host with a GPU of a worker, so that it cannot be in the guest: gone, not on vfio-pci, in an IOMMU
+// group with somebody else, not in the VM. Nothing if the host sees no reason, or cannot be read. `found` goes into it.
+std::optional<Explanation> explain_on_host(const VerifiedWorker& worker, const std::string& found, const VerifyRequest& request,
+                                           Host& host);
 
 // Lines of `nvidia-smi -L` that are GPUs. Pure.
 std::size_t count_gpus(const std::string& text);

@@ -110,6 +110,12 @@ class Verifier {
         {std::move(check), std::move(subject), status, std::move(found), std::move(reason), std::move(next)});
   }
   void add_failure(std::string check, std::string subject, Explanation why) {
+    if (why.gpu_is_missing) {
+      const VerifiedWorker* worker = states_[subject].worker;
+      std::optional<Explanation> on_host;
+      if (worker != nullptr) on_host = explain_on_host(*worker, why.found, request_, host_);
+      if (on_host) why = std::move(*on_host);
+    }
     add(std::move(check), std::move(subject), VerifyStatus::fail, std::move(why.found), std::move(why.reason),
         std::move(why.next));
   }

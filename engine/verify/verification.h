@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/ports.h"
+#include "spec/bdf.h"
 
 namespace gpuplan {
 
@@ -31,6 +32,7 @@ struct Verification {
 struct VerifiedWorker {
   GuestTarget target;
   std::int64_t gpus = 0;  // planned
+  std::vector<Bdf> on_host = {};  // the same GPUs on the host; none for a machine that is no VM of it
 };
 
 struct VerifyRequest {

@@ -111,7 +111,8 @@ TEST_CASE("verify names the driver, the registry, and the missing GPU") {
     REQUIRE(place.run_sim({"apply", less, "--yes"}).exit_code == 0);
     const Json document = parse_json(place.run_sim({"verify", cli::h100_spec, "--json"}).out, "verify --json");
     CHECK_THAT(result_of(document, "gpus", "gpu-worker-1"),
-               contains("fail: 2 of 4; nvidia-smi in the guest sees 2 | a GPU is missing"));
+               contains("fail: 2 of 4; nvidia-smi in the guest sees 2 | on the host 0000:3a:00.0 is on the driver nvidia and not on "
+                        "vfio-pci, so that no VM can have it"));
   }
 }
 
