@@ -66,6 +66,7 @@ void read_document(const YamlNode& root, Spec& spec, Diagnostics& diagnostics) {
   read_image(document, spec, diagnostics);
   read_storage(document, spec, diagnostics);
   read_gpu_operator(document, spec, diagnostics);
+  read_mirrors(document, spec, diagnostics);
   read_timeouts(document, spec, diagnostics);
   document.choice("on_failure", spec.on_failure, {"keep", "rollback"});
   document.boolean("verify", spec.verify);
@@ -131,7 +132,10 @@ std::string label_remedy(std::string_view text) {
   return "use a-z, 0-9 and dashes, with a letter or digit at both ends";
 }
 
-std::optional<Spec> read_spec(std::shared_ptr<const SourceFile> file, Diagnostics& diagnostics) {
+namespace {
+
+// `path`: where its files lie beside; empty: they are not read.
+std::optional<Spec> read(std::shared_ptr<const SourceFile> file, const std::string& path, Diagnostics& diagnostics) {
   Diagnostics found;
   Spec spec;
   spec.file = file;
@@ -145,15 +149,22 @@ std::optional<Spec> read_spec(std::shared_ptr<const SourceFile> file, Diagnostic
   } else if (!found.has_errors()) {
     found.error({file, 1, 1, 1}, "the spec is empty", "start from specs/minimal.yaml");
   }
+  if (!path.empty()) read_files(spec, path, found);
   hand_over(found, diagnostics);
   if (found.has_errors()) return std::nullopt;
   return spec;
 }
 
+}  // namespace
+
+std::optional<Spec> read_spec(std::shared_ptr<const SourceFile> file, Diagnostics& diagnostics) {
+  return read(std::move(file), "", diagnostics);
+}
+
 std::optional<Spec> read_spec_file(const std::string& path, Diagnostics& diagnostics) {
   const auto file = read_source_file(path, diagnostics);
   if (!file) return std::nullopt;
-  return read_spec(file, diagnostics);
+  return read(file, path, diagnostics);
 }
 
 }  // namespace gpuplan

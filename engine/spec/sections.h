@@ -19,6 +19,12 @@ void read_host(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics);
 void read_image(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics);
 void read_storage(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics);
 void read_gpu_operator(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics);
+// mirrors and ca_certificates. After all that is fetched from somewhere.
+void read_mirrors(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics);
+// Adds an error for each thing that `spec` needs and has no mirror for.
+void require_mirrors(const Spec& spec, const SourceLocation& where, Diagnostics& diagnostics);
+// Reads what the spec's files have, beside the spec at `spec_path`. Everything wrong with them is an error.
+void read_files(Spec& spec, const std::string& spec_path, Diagnostics& diagnostics);
 void read_timeouts(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics);
 // network and kubernetes, and that their ranges do not overlap. After read_workers.
 void read_networks(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics);

@@ -44,6 +44,8 @@ std::string NodeTaint::to_string() const {
   return fmt::format("{}{}{}:{}", key, value.empty() ? "" : "=", value, effect);
 }
 
+bool seed_has_packages(const Spec& spec) { return !spec.mirrors.only && !spec.mirrors.has_distribution(); }
+
 SourceLocation locate(const Spec& spec, std::string_view path) {
   SourceLocation document;
   document.file = spec.file;

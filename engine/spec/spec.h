@@ -116,6 +116,28 @@ struct GpuOperatorSpec {
   std::string values_json = "{}";       // Helm values, canonical JSON
 };
 
+// A file that the spec names and whose content goes to the nodes.
+struct SpecFile {
+  std::string path;     // as written: absolute, or relative to the spec
+  std::string content;  // empty in a spec that was not read by read_spec_file
+  std::string sha256;   // of the content; empty with it
+  SourceLocation where;
+};
+
+// What is fetched from elsewhere instead of from where it is published. URLs have neither credentials nor a "/" at the end.
+struct MirrorSpec {
+  bool only = false;                              // whatever is needed and has no mirror is an error
+  std::map<std::string, std::string> packages;    // ubuntu | debian | debian-security | kubernetes | nvidia → URL
+  std::map<std::string, SpecFile> keys;           // of the same: armored OpenPGP keys that sign them
+  std::map<std::string, std::string> registries;  // "docker.io" → URL
+  std::map<std::string, std::string> charts;      // gpu-operator → URL of a chart repository, or oci://
+  std::map<std::string, std::string> manifests;   // calico | flannel → URL of the manifest
+  std::string helm;                               // in place of https://get.helm.sh; empty: no mirror
+  std::vector<std::string> time;                  // NTP servers; empty: the distribution's
+  // Whether anything of the nodes' operating system is fetched elsewhere.
+  bool has_distribution() const { return packages.count("ubuntu") + packages.count("debian") > 0; }
+};
+
 // Seconds.
 struct Timeouts {
   std::int64_t guest_boot = 900;
@@ -139,6 +161,8 @@ struct Spec {
   StorageSpec storage;
   KubernetesSpec kubernetes;
   GpuOperatorSpec gpu_operator;
+  MirrorSpec mirrors;
+  std::vector<SpecFile> ca_certificates;  // that nodes trust besides those of their system
   Timeouts timeouts;
   std::string on_failure = "keep";  // keep | rollback
   bool verify = true;
@@ -150,6 +174,10 @@ struct Spec {
   YamlNode document;                       // the same as a tree, for locate()
   std::string sha256;                      // of the file's bytes
 };
+
+// Whether VMs install packages at their first boot already. Where the distribution has a mirror, they do so only once they
+// know it.
+bool seed_has_packages(const Spec& spec);
 
 // Where in the document a value came from; the document itself if the key is absent. `path` is dotted,
 // with indexes in brackets: "network.cidr", "gpus[2].pci_address".

@@ -84,6 +84,8 @@ CommandResult GuestView::query(const Command& command) { return host_.guests().q
 
 bool GuestView::has(const std::string& path) { return query({"test", "-e", path}).ok(); }
 
+std::optional<std::string> GuestView::get(const std::string& path) { return host_.guests().get(target_, path); }
+
 std::string Guest::run(std::vector<std::string> argv, std::chrono::seconds limit) {
   const Command command{std::move(argv), {}, limit};
   const CommandResult result = try_run(command);
@@ -112,6 +114,10 @@ CommandResult Guest::try_run(const Command& command) {
     context_.keep_output(target_.node, fmt::format("`{}`: {}", words, error.what()), error.output_tail());
     throw;
   }
+}
+
+void Guest::put(const std::string& path, const std::string& content) {
+  writable_.guests().put(target_, path, content, 0644);
 }
 
 void Guest::put_secret(const std::string& path, const std::string& content) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ class GuestView {
   CommandResult query(std::vector<std::string> argv, std::chrono::seconds limit = std::chrono::seconds(30));
   CommandResult query(const Command& command);
   bool has(const std::string& path);
+  std::optional<std::string> get(const std::string& path);  // the content of a file; nothing if it is not there
 
  protected:
   HostReader& host_;
@@ -49,6 +51,7 @@ class Guest : public GuestView {
   std::string run_for_secret(std::vector<std::string> argv, std::chrono::seconds limit);
   // Any exit status is the caller's to judge.
   CommandResult try_run(const Command& command);
+  void put(const std::string& path, const std::string& content);         // mode 0644
   void put_secret(const std::string& path, const std::string& content);  // mode 0600
   void remove(const std::string& path);                                  // only if it is there
 

@@ -1,6 +1,7 @@
 // What a node has installed before kubeadm runs on it: the work of scripts/guest, which are built in.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,11 +14,16 @@ struct GuestScript {
   std::string name;     // of a file in scripts/guest, without ".sh"
   std::string purpose;  // "setting up containerd"
   std::vector<std::string> arguments;
+  std::map<std::string, std::string> files;  // by path: what has to be on the guest before it runs; nothing secret
 };
 
-// For a node that is to join the spec's cluster, in the order in which they have to run.
-std::vector<GuestScript> node_scripts(const Spec& spec, const GuestTarget& node, bool with_driver);
-GuestScript helm_script();
+// For a node that is to join the spec's cluster, in the order in which they have to run. `declared`: of its resource.
+std::vector<GuestScript> node_scripts(const Spec& spec, const Attributes& declared, const GuestTarget& node, bool with_driver);
+GuestScript helm_script(const Spec& spec);
+// How a script is run. The text comes through standard input: nothing of it has to be on the guest.
+Command command_of(const GuestScript& script, bool check, std::chrono::seconds limit);
+// Runs one script if its --check finds something missing. Throws HostError.
+void run_script(Guest& guest, const GuestScript& script, StepContext& context);
 
 // Runs those of the scripts whose --check finds something missing. Waits for the guest's first boot to have ended, and
 // takes at most Timeouts::guest_boot for each. Can be repeated at any time. Throws HostError.

@@ -16,9 +16,9 @@ void declare_control_plane(Attributes& declared, const ControlPlaneSpec& control
   if (control_plane.machine) declared.set("control_plane_login", login_text(*control_plane.machine));
 }
 
-void observe_logins(Observation& observed, const Resource& resource, const Prior& prior) {
+void observe_what_was_told(Observation& observed, const Resource& resource, const Prior& prior) {
   const Attributes& told = prior.owned && !prior.declared.empty() ? prior.declared : resource.declared;
-  for (const char* name : {"login", "control_plane_login"}) {
+  for (const char* name : {"login", "control_plane_login", "cni_manifest", "chart_repository"}) {
     if (const Value* value = told.find(name)) {
       observed.attributes.set(name, *value);
       observed.read_from[name] = "the last apply";

@@ -64,6 +64,7 @@ const Schema& GpuOperator::schema() const {
       {"control_plane", ValueType::text, "", OnChange::update, false, false, false},
       {"control_plane_address", ValueType::text, "", OnChange::update, false, false, false},
       {"control_plane_login", ValueType::text, "", OnChange::update, false, false, false},
+      {"chart_repository", ValueType::text, "", OnChange::update, false, false, false},
       {"ready", ValueType::boolean, "", OnChange::update, false, false, false},
   };
   return schema;
@@ -80,6 +81,8 @@ std::vector<Resource> GpuOperator::expand(const Spec& spec) const {
                        {"values", merged_values(spec.gpu_operator.driver, spec.gpu_operator.values_json)},
                        {"pod_security", "privileged"},
                        {"ready", true}};
+  const auto charts = spec.mirrors.charts.find(chart);
+  if (charts != spec.mirrors.charts.end()) resource.declared.set("chart_repository", charts->second);
   cluster::declare_control_plane(resource.declared, spec.control_plane);
   resource.lives_in = {Address("k8s-init", spec.control_plane.name)};
   resource.depends_on = resource.lives_in;
@@ -140,7 +143,7 @@ Observation GpuOperator::observe(const Resource& resource, const Prior& prior, H
                            {"ready", release->status == "deployed" && policy == "ready" && !unfinished}};
     for (const auto& [name, value] : observed.attributes)
       observed.read_from[name] = fmt::format("Helm release {}", release_name);
-    cluster::observe_logins(observed, resource, prior);
+    cluster::observe_what_was_told(observed, resource, prior);
     observed.read_from["ready"] =
         fmt::format("ClusterPolicy ({}) and Helm release ({})", policy.empty() ? "absent" : policy, release->status);
     observed.read_from["pod_security"] = fmt::format("labels of Namespace {}", release_namespace);

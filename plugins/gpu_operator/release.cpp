@@ -66,6 +66,14 @@ std::vector<std::string> helm(std::vector<std::string> arguments) {
   return argv;
 }
 
+std::vector<std::string> helm_upgrade(const std::string& from, const std::string& version) {
+  const bool is_registry = from.rfind("oci://", 0) == 0;
+  std::vector<std::string> arguments = {"upgrade", "--install", release_name, is_registry ? fmt::format("{}/{}", from, chart) : chart};
+  if (!is_registry) arguments.insert(arguments.end(), {"--repo", from});
+  arguments.insert(arguments.end(), {"--version", version, "--values", values_path});
+  return helm(std::move(arguments));
+}
+
 std::optional<Release> find_release(cluster::GuestView& control_plane) {
   const auto ask = [&](const char* what) -> std::optional<Json> {
     const std::vector<std::string> argv = helm({"get", what, release_name, "-o", "json"});

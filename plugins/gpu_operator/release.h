@@ -34,6 +34,9 @@ struct Release {
 
 // `helm …` with the administrator's kubeconfig, in the release's namespace.
 std::vector<std::string> helm(std::vector<std::string> arguments);
+// `helm upgrade --install …` of the chart in a repository (https://, http://) or registry (oci://). Its values are in
+// values_path.
+std::vector<std::string> helm_upgrade(const std::string& from, const std::string& version);
 // Nothing if there is no release. Throws HostError if Helm fails otherwise.
 std::optional<Release> find_release(cluster::GuestView& control_plane);
 // "ready", "notReady"; empty without a ClusterPolicy.

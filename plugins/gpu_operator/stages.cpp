@@ -57,16 +57,16 @@ void release_the_lock(Cluster& in, StepContext& context) {
   in.guest.run(helm({first ? "uninstall" : "rollback", release_name}), helm_limit(context));
 }
 
-void install(Cluster& in, const std::string& version, const std::string& values, StepContext& context) {
+void install(Cluster& in, const std::string& from, const std::string& version, const std::string& values, StepContext& context) {
   release_the_lock(in, context);
   const std::optional<Release> release = find_release(in.guest);
   if (release && release->status == "deployed" && release->version == version && release->values == values) return;
   context.progress(fmt::format("helm upgrade --install {} {}", release_name, version));
   in.guest.put_secret(values_path, to_yaml(parse_json(values, "values of the release")));
-  in.guest.run(helm({"upgrade", "--install", release_name, chart, "--repo", repository, "--version", version,
-                     "--values", values_path}),
-               helm_limit(context));
+  in.guest.run(helm_upgrade(from, version), helm_limit(context));
 }
+
+std::string chart_source(const Change& change) { return change.resource.declared.text("chart_repository", repository); }
 
 void wait_for_policy(Cluster& in, StepContext& context) {
   cluster::wait_for(context, "the GPU Operator's ClusterPolicy to become ready",
@@ -143,9 +143,9 @@ void GpuOperator::apply(const Change& change, const Json& captured, Host& host, 
   Cluster in(change, host, context);
   cluster::wait_for_login(context, in.guest);
   cluster::wait_for_api(context, in.view);
-  cluster::provision(in.guest, {cluster::helm_script()}, context);
+  cluster::provision(in.guest, {cluster::helm_script(context.spec())}, context);
   ensure_namespace(in, member_at(captured, "/namespace").is_null(), context);
-  install(in, change.resource.declared.text("version"), change.resource.declared.text("values"), context);
+  install(in, chart_source(change), change.resource.declared.text("version"), change.resource.declared.text("values"), context);
   in.guest.remove(values_path);
   wait_for_policy(in, context);
   wait_for_gpus(in, context);
@@ -168,7 +168,7 @@ void GpuOperator::undo(Stage stage, const Change& change, const Json& captured, 
     remove_release(in, captured, context);
   } else {
     if (stage == Stage::withdraw) ensure_namespace(in, true, context);
-    install(in, string_at(release, "/version"), string_at(release, "/values"), context);
+    install(in, chart_source(change), string_at(release, "/version"), string_at(release, "/values"), context);
     in.guest.remove(values_path);
     if (bool_at(to_json(change.before.attributes), "/ready")) wait_for_policy(in, context);
   }

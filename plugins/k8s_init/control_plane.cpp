@@ -53,6 +53,7 @@ ControlPlane ControlPlane::from(const Resource& resource) {
   out.service_cidr = resource.declared.text("service_cidr");
   out.cni = resource.declared.text("cni", "none");
   out.login = resource.declared.text("login");
+  out.mirrored_manifest = resource.declared.text("cni_manifest");
   return out;
 }
 
@@ -61,6 +62,8 @@ GuestTarget ControlPlane::target() const {
 }
 
 std::string ControlPlane::endpoint() const { return fmt::format("{}:{}", address, cluster::api_port); }
+
+std::string ControlPlane::manifest() const { return mirrored_manifest.empty() ? cni_manifest(cni) : mirrored_manifest; }
 
 std::string cni_manifest(const std::string& cni) {
   if (cni == "calico") return calico_manifest;

@@ -21,10 +21,12 @@ struct ControlPlane {
   std::string service_cidr;
   std::string cni;  // calico | flannel | none
   std::string login;  // of a machine; empty for a VM
+  std::string mirrored_manifest;  // where the CNI's manifest comes from instead; empty: from where it is published
 
   static ControlPlane from(const Resource& resource);
   GuestTarget target() const;
   std::string endpoint() const;  // "192.168.130.10:6443"
+  std::string manifest() const;  // URL of the CNI's manifest; empty for the CNI "none"
 };
 
 // Where a CNI is installed from: a manifest of a pinned release. Empty for "none".

@@ -6,6 +6,7 @@
 
 #include "cluster_common/kubeadm.h"
 #include "cluster_common/machine_check.h"
+#include "cluster_common/mirrors.h"
 #include "cluster_common/stored_declaration.h"
 #include "host/guest_target.h"
 #include "plugin/plugin.h"
@@ -64,6 +65,21 @@ void check_running_cluster(std::vector<CheckResult>& out, const Resource& resour
   }
 }
 
+Json capture_cluster(const Change& change, cluster::ClusterView& view) {
+  std::string note;
+  const Reach reach = view.reach(note);
+  if (reach == Reach::no_cluster || reach == Reach::no_guest || reach == Reach::off) return {{"cluster", false}};
+  if (reach == Reach::cluster) {
+    const ClusterFound found = find_cluster(view);
+    return {{"cluster", found.complete}, {"cni", found.cni}};
+  }
+  if (change.action == Action::remove) return {{"cluster", true}};
+  if (view.guest().presence() != cluster::Presence::answers) return {{"unknown", true}};
+  // An API that is silent for now may belong to a whole cluster, which undo must not reset.
+  return {{"cluster", has_manifests(view.guest()) && !view.guest().has(config_path)},
+          {"cni", change.resource.declared.text("cni", "none")}};
+}
+
 }  // namespace
 
 const Schema& K8sInit::schema() const {
@@ -76,6 +92,9 @@ const Schema& K8sInit::schema() const {
       {"cni", ValueType::text, "", OnChange::update, false, false, false},
       {"ready", ValueType::boolean, "", OnChange::update, false, false, false},
       {"login", ValueType::text, "", OnChange::update, false, false, false},
+      {"mirrors", ValueType::list, "", OnChange::update, false, false, false},
+      {"ca_certificates", ValueType::list, "", OnChange::update, false, false, false},
+      {"cni_manifest", ValueType::text, "", OnChange::update, false, false, false},
       {"installed", ValueType::text, "", OnChange::update, false, true, false},
   };
   return schema;
@@ -93,6 +112,9 @@ std::vector<Resource> K8sInit::expand(const Spec& spec) const {
                        {"ready", true}};
   // With `none` the pod network is the user's own business, and nothing is declared of it.
   if (spec.kubernetes.cni != "none") resource.declared.set("cni", spec.kubernetes.cni);
+  cluster::declare_mirrors(resource.declared, spec, false);
+  const auto manifest = spec.mirrors.manifests.find(spec.kubernetes.cni);
+  if (manifest != spec.mirrors.manifests.end()) resource.declared.set("cni_manifest", manifest->second);
   if (spec.control_plane.machine)
     resource.declared.set("login", login_text(*spec.control_plane.machine));
   else
@@ -168,7 +190,8 @@ Observation K8sInit::observe(const Resource& resource, const Prior& prior, HostR
                            {"installed", found.version}};
     for (const auto& [name, value] : observed.attributes)
       observed.read_from[name] = "ConfigMap kube-system/kubeadm-config";
-    cluster::observe_logins(observed, resource, prior);
+    cluster::observe_what_was_told(observed, resource, prior);
+    cluster::observe_mirrors(observed, resource.declared, prior, view.guest());
     observed.read_from["cni"] = "DaemonSets of the cluster";
     observed.read_from["ready"] = fmt::format("Node {}", wanted.node);
   } catch (const HostError& error) {
@@ -179,12 +202,14 @@ Observation K8sInit::observe(const Resource& resource, const Prior& prior, HostR
 }
 
 Change K8sInit::compare(const Resource& resource, const Observation& observed, const Prior& prior) const {
-  Change change = StepKind::compare(resource, observed, prior);
+  Resource wanted = resource;
+  cluster::expect_no_forgotten_mirrors(wanted.declared, prior);
+  Change change = StepKind::compare(wanted, observed, prior);
   if (change.action == Action::create) {
     const std::string cni = resource.declared.text("cni");
     change.notes.push_back(cni.empty()
                                ? "nodes stay NotReady until you install a pod network (kubernetes.cni is none)"
-                               : fmt::format("{} comes from {}", cni, cni_manifest(cni)));
+                               : fmt::format("{} comes from {}", cni, ControlPlane::from(resource).manifest()));
   }
   return change;
 }
@@ -201,21 +226,13 @@ void K8sInit::plan_removal(Change& change, const RemovalScope& scope) const {
 }
 
 // The undo record: whether a whole cluster was there before, and with which pod network; or that this
-// could not be seen.
+// could not be seen. And where the node fetched from.
 Json K8sInit::capture(const Change& change, HostReader& host) const {
   cluster::ClusterView view(host, ControlPlane::from(change.resource).target());
-  std::string note;
-  const Reach reach = view.reach(note);
-  if (reach == Reach::no_cluster || reach == Reach::no_guest || reach == Reach::off) return {{"cluster", false}};
-  if (reach == Reach::cluster) {
-    const ClusterFound found = find_cluster(view);
-    return {{"cluster", found.complete}, {"cni", found.cni}};
-  }
-  if (change.action == Action::remove) return {{"cluster", true}};
-  if (view.guest().presence() != cluster::Presence::answers) return {{"unknown", true}};
-  // An API that is silent for now may belong to a whole cluster, which undo must not reset.
-  return {{"cluster", has_manifests(view.guest()) && !view.guest().has(config_path)},
-          {"cni", change.resource.declared.text("cni", "none")}};
+  Json captured = capture_cluster(change, view);
+  Json mirrors = cluster::capture_mirrors(change, view.guest());
+  if (mirrors.is_object()) captured["mirrors"] = std::move(mirrors);
+  return captured;
 }
 
 }  // namespace gpuplan::k8s_init

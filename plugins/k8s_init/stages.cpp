@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cluster_common/kubeadm.h"
+#include "cluster_common/mirrors.h"
 #include "cluster_common/provision.h"
 #include "k8s_init.h"
 
@@ -97,7 +98,7 @@ void K8sInit::apply(const Change& change, const Json&, Host& host, StepContext& 
   Guest guest(host, wanted.target(), context);
   ClusterView view(host, wanted.target());
   cluster::wait_for_login(context, guest);
-  cluster::provision(guest, cluster::node_scripts(context.spec(), wanted.target(), false), context);
+  cluster::provision(guest, cluster::node_scripts(context.spec(), change.resource.declared, wanted.target(), false), context);
   if (is_initialised(guest, view, context))
     require_same_cluster(wanted, find_cluster(view));
   else
@@ -105,7 +106,7 @@ void K8sInit::apply(const Change& change, const Json&, Host& host, StepContext& 
   cluster::wait_for_api(context, view);
   guest.remove(config_path);
 
-  const std::string manifest = cni_manifest(wanted.cni);
+  const std::string manifest = wanted.manifest();
   if (manifest.empty()) return;
   if (find_cluster(view).cni != wanted.cni) {
     context.progress(fmt::format("installing {}", wanted.cni));
@@ -119,6 +120,7 @@ void K8sInit::withdraw(const Change& change, const Json&, const Json&, Host& hos
   if (!cluster::wait_to_undo(context, guest)) return;
   if (has_manifests(guest)) reset(guest, context);
   guest.remove(config_path);
+  cluster::remove_mirrors(guest, change.resource.declared, context);
 }
 
 void K8sInit::undo(Stage stage, const Change& change, const Json& captured, Host& host, StepContext& context) const {
@@ -131,9 +133,11 @@ void K8sInit::undo(Stage stage, const Change& change, const Json& captured, Host
     const bool may_reset = !bool_at(captured, "/unknown") || guest.has(config_path);
     if (may_reset && has_manifests(guest)) reset(guest, context);
     guest.remove(config_path);
+    cluster::restore_mirrors(guest, member_at(captured, "/mirrors"), context);
     return;
   }
-  const std::string manifest = cni_manifest(wanted.cni);
+  cluster::restore_mirrors(guest, member_at(captured, "/mirrors"), context);
+  const std::string manifest = wanted.manifest();
   if (manifest.empty() || string_at(captured, "/cni") != "none") return;
   context.progress(fmt::format("removing {}", wanted.cni));
   guest.run(cluster::kubectl({"delete", "-f", manifest, "--ignore-not-found"}), kubeadm_limit(context));

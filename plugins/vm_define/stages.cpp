@@ -48,6 +48,7 @@ std::string packed_seed(const Vm& vm, const std::string& disk, const Spec& spec,
     seed.gateway = format_ipv4(range->base + 1);
     seed.name_servers = {seed.gateway};
   }
+  seed.installs_packages = seed_has_packages(spec);
   const GuestCredentials credentials = guests.credentials(vm.name);
   seed.authorized_key = credentials.authorized_key;
   seed.host_key = credentials.host_key;

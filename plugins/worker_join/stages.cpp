@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cluster_common/kubeadm.h"
+#include "cluster_common/mirrors.h"
 #include "cluster_common/provision.h"
 #include "worker_join.h"
 
@@ -207,7 +208,9 @@ void WorkerJoin::apply(const Change& change, const Json&, Host& host, StepContex
   cluster::wait_for_login(context, sides.control_plane);
   cluster::wait_for_api(context, sides.view);
   cluster::wait_for_login(context, sides.guest);
-  cluster::provision(sides.guest, cluster::node_scripts(context.spec(), sides.worker.target(), needs_driver(sides, context)),
+  cluster::provision(sides.guest,
+                     cluster::node_scripts(context.spec(), change.resource.declared, sides.worker.target(),
+                                           needs_driver(sides, context)),
                      context);
   const std::optional<Json> node = sides.view.node(sides.worker.node);
   if (node) refuse_foreign(sides, *node, change);
@@ -228,15 +231,20 @@ void WorkerJoin::apply(const Change& change, const Json&, Host& host, StepContex
 void WorkerJoin::withdraw(const Change& change, const Json&, const Json&, Host& host, StepContext& context) const {
   Sides sides(Worker::from(change.resource.declared), host, context);
   leave(sides, true, context);
+  if (cluster::wait_to_undo(context, sides.guest)) cluster::remove_mirrors(sides.guest, change.resource.declared, context);
 }
 
 void WorkerJoin::undo(Stage stage, const Change& change, const Json& captured, Host& host,
                       StepContext& context) const {
   Sides sides(Worker::from(change.resource.declared), host, context);
+  const Json& mirrors = member_at(captured, "/mirrors");
+  const bool has_mirrors = stage == Stage::apply && mirrors.is_object();
   if (stage == Stage::apply && !bool_at(captured, "/member")) {
     leave(sides, false, context);
+    if (has_mirrors && cluster::wait_to_undo(context, sides.guest)) cluster::restore_mirrors(sides.guest, mirrors, context);
     return;
   }
+  if (has_mirrors && cluster::wait_to_undo(context, sides.guest)) cluster::restore_mirrors(sides.guest, mirrors, context);
   if (stage == Stage::commit || !cluster::wait_to_undo(context, sides.control_plane)) return;
   const std::optional<Json> node = sides.view.node(sides.worker.node);
   if (!node) return;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cluster_common/machine_check.h"
+#include "cluster_common/mirrors.h"
 #include "cluster_common/stored_declaration.h"
 #include "host/guest_target.h"
 #include "plugin/plugin.h"
@@ -71,6 +72,8 @@ const Schema& WorkerJoin::schema() const {
       {"schedulable", ValueType::boolean, "", OnChange::update, false, false, false},
       {"labels", ValueType::list, "", OnChange::update, false, false, false},
       {"taints", ValueType::list, "", OnChange::update, false, false, false},
+      {"mirrors", ValueType::list, "", OnChange::update, false, false, false},
+      {"ca_certificates", ValueType::list, "", OnChange::update, false, false, false},
       {"kubelet", ValueType::text, "", OnChange::update, false, true, false},
   };
   return schema;
@@ -91,6 +94,7 @@ std::vector<Resource> WorkerJoin::expand(const Spec& spec) const {
     if (spec.kubernetes.cni != "none") resource.declared.set("ready", true);
     if (!worker.labels.empty()) resource.declared.set("labels", texts_of_labels(worker));
     if (!worker.taints.empty()) resource.declared.set("taints", texts_of_taints(worker));
+    cluster::declare_mirrors(resource.declared, spec, true);
     resource.depends_on = {Address("k8s-init", spec.control_plane.name)};
     if (worker.machine)
       resource.declared.set("login", login_text(*worker.machine));
@@ -152,7 +156,8 @@ Observation WorkerJoin::observe(const Resource& resource, const Prior& prior, Ho
     // A join that was cut short has left its token there: it has yet to be finished.
     if (presence == cluster::Presence::answers && guest.has(config_path)) return observed;
     Observation found = describe(*node, worker, resource.declared, prior);
-    cluster::observe_logins(found, resource, prior);
+    cluster::observe_what_was_told(found, resource, prior);
+    if (presence == cluster::Presence::answers) cluster::observe_mirrors(found, resource.declared, prior, guest);
     return found;
   } catch (const HostError& error) {
     observed.unreadable.emplace_back(error.what());
@@ -166,6 +171,7 @@ Change WorkerJoin::compare(const Resource& resource, const Observation& observed
   for (const char* name : {"labels", "taints"}) {
     if (wanted.declared.find(name) == nullptr && !prior.declared.list(name).empty()) wanted.declared.set(name, Texts());
   }
+  cluster::expect_no_forgotten_mirrors(wanted.declared, prior);
   Change change = StepKind::compare(wanted, observed, prior);
   for (const AttributeChange& attribute : change.attributes) {
     const auto* taints = attribute.name == "taints" ? std::get_if<Texts>(&attribute.after) : nullptr;
@@ -194,16 +200,18 @@ void WorkerJoin::plan_removal(Change& change, const RemovalScope& scope) const {
   change.notes.push_back(fmt::format("{} is cordoned, drained, deleted from the cluster and reset", worker.node));
 }
 
-// The undo record: whether the worker was a member before, and what of its Node we would change.
+// The undo record: whether the worker was a member before, what of its Node we would change, and where it fetched from.
 Json WorkerJoin::capture(const Change& change, HostReader& host) const {
   const Worker worker = Worker::from(change.resource.declared);
   ClusterView view(host, worker.control_plane);
+  cluster::GuestView guest(host, worker.target());
   std::string note;
   Json captured = {{"member", false}};
+  Json mirrors = cluster::capture_mirrors(change, guest);
+  if (mirrors.is_object()) captured["mirrors"] = std::move(mirrors);
   if (view.reach(note) != Reach::cluster) return captured;
   const std::optional<Json> node = view.node(worker.node);
   if (!node) return captured;
-  cluster::GuestView guest(host, worker.target());
   captured["member"] = guest.presence() == cluster::Presence::answers && guest.has(kubelet_conf);
   captured["labelled"] = is_ours(*node, worker);
   captured["schedulable"] = is_schedulable(*node);

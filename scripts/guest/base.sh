@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # What every node needs of its system before anything of Kubernetes: kernel modules, sysctls, no swap, a synchronized
 # clock, its own name.
-#   base.sh [--check] --node NAME --address IPV4
+#   base.sh [--check] --node NAME --address IPV4 [--agent yes]
 script=base
-option_node='' option_address=''
+option_node='' option_address='' option_agent=no
 # shellcheck source=scripts/guest/lib.sh
 declare -F need >/dev/null || source "$(dirname "$0")/lib.sh"
 
@@ -54,8 +54,16 @@ name_itself() { printf '%s %s\n' "$option_address" "$option_node" >>/etc/hosts; 
 upgrades_leave_nodes_alone() { [ ! -e /etc/apt/apt.conf.d ] || file_is "$upgrades_file" "$upgrades"; }
 exempt_from_upgrades() { write_file "$upgrades_file" "$upgrades"; }
 
+# The hypervisor's channel into a VM; a seed that leaves it out leaves it to this.
+has_agent() { [ "$option_agent" = no ] || { is_installed qemu-guest-agent && systemctl is-active --quiet qemu-guest-agent; }; }
+install_agent() {
+  is_installed qemu-guest-agent || install_packages qemu-guest-agent
+  systemctl enable --now qemu-guest-agent
+}
+
 main() {
-  read_options "node address" "$@"
+  read_options "node address agent" "$@"
+  require_option agent 'yes|no'
   require_option node '[a-z0-9]([-a-z0-9.]*[a-z0-9])?'
   require_option address '[0-9]{1,3}(\.[0-9]{1,3}){3}'
   need "kernel modules to load at boot: overlay, br_netfilter" modules_are_listed list_modules
@@ -67,6 +75,7 @@ main() {
   need "nothing synchronizes the clock" clock_is_kept keep_clock
   need "the name $option_node cannot be resolved" knows_itself name_itself
   need "automatic upgrades would replace kernel, driver or kubelet" upgrades_leave_nodes_alone exempt_from_upgrades
+  need "the guest agent is not installed or does not run" has_agent install_agent
   finish
 }
 main "$@"

@@ -25,6 +25,14 @@ cannot_fit() {
     "use an image with containerd 2, or kubernetes.version 1.35 or older"
 }
 
+# Mirrors of registries (mirrors.sh) are looked at only where the daemon is told so; containerd 2.2 is by default.
+has_mirrors() { grep -qs '^# gpuplan' /etc/containerd/certs.d/*/hosts.toml; }
+has_mirrors_configured() {
+  ! has_mirrors || awk '/^ *\[/ { registry = ($0 ~ /\.registry\] *$/) }
+                        registry && /^ *config_path *=.*\/etc\/containerd\/certs\.d/ { found = 1 }
+                        END { exit !found }' <<<"$1"
+}
+
 # What the daemon makes of its configuration file and its defaults together, in the names of versions 1 and 2.
 is_configured() {
   local effective
@@ -32,21 +40,25 @@ is_configured() {
   effective=$(containerd config dump 2>/dev/null) || return 1
   ! grep -E '^ *disabled_plugins' <<<"$effective" | grep -q cri || return 1
   grep -qE "^ *bin_dirs? *=.*['\"]/opt/cni/bin['\"]" <<<"$effective" || return 1
+  has_mirrors_configured "$effective" || return 1
   awk '/^ *\[/ { runc = ($0 ~ /runtimes\.["\047]?runc["\047]?\.options\]/) }
        runc && /SystemdCgroup *= *true/ { found = 1 }
        END { exit !found }' <<<"$effective"
 }
 configure() {
   if [ -e "$config" ] && [ ! -e "$config.before-gpuplan" ]; then cp -a "$config" "$config.before-gpuplan"; fi
-  write_file "$config" "$(containerd config default | sed -E 's/(SystemdCgroup *= *)false/\1true/')"
+  write_file "$config" "$(containerd config default |
+    sed -E -e 's/(SystemdCgroup *= *)false/\1true/' -e "s|^( *config_path *= *)(\"\"\|'')|\1\"/etc/containerd/certs.d\"|")"
 }
 
-# Running, since its configuration was last written, and at every boot.
+# Running, since its configuration and the certificates that it reads at its start were last written, and at every boot.
 runs() {
-  local started
+  local started file
   systemctl is-active --quiet containerd && systemctl is-enabled --quiet containerd || return 1
   started=$(date -d "$(systemctl show --property=ActiveEnterTimestamp --value containerd)" +%s) || return 1
-  [ "$(stat -c %Y "$config")" -le "$started" ]
+  for file in "$config" /usr/local/share/ca-certificates/gpuplan-*.crt; do
+    if [ -e "$file" ] && [ "$(stat -c %Y "$file")" -gt "$started" ]; then return 1; fi
+  done
 }
 start() {
   systemctl enable containerd

@@ -43,13 +43,19 @@ has_cgroup_v2() { [ "$(minor | cut -d. -f2)" -lt "$first_kubelet_without_cgroup_
 cannot_have_cgroup_v2() { die "Kubernetes $option_version needs cgroup v2: use an image that boots with it"; }
 
 has_all() { fits kubeadm && fits kubelet && fits kubectl; }
-install_all() {
-  local fresh versions=() package pattern=$option_version
+# A mirror's is there already, with the key that the spec has for it: mirrors.sh.
+add_repository() {
+  local fresh
+  if [ -s "$key" ] && file_is "$list" "$(source_line)"; then return; fi
   fresh=$(mktemp)
   download "$(repository)Release.key" "$fresh"
   write_file "$key" "$(cat "$fresh")"
   rm -f "$fresh"
   write_file "$list" "$(source_line)"
+}
+install_all() {
+  local versions=() package pattern=$option_version
+  add_repository
   # "1.34" is any of its packages, "1.34.2" any build of that one.
   if [[ $option_version == *.*.* ]]; then pattern+='-*'; else pattern+='.*'; fi
   for package in kubelet kubeadm kubectl; do versions+=("$package=$pattern"); done

@@ -22,7 +22,8 @@ install_driver() {
   local system directory
   require_known_system
   system=$(system_value ID)$(system_value VERSION_ID | tr -d .)
-  if ! is_installed cuda-keyring; then
+  # A mirror is among the package sources already: mirrors.sh.
+  if [ ! -e /etc/apt/sources.list.d/gpuplan-nvidia.list ] && ! is_installed cuda-keyring; then
     directory=$(mktemp -d)
     download "$option_repository/$system/x86_64/cuda-keyring_1.1-1_all.deb" "$directory/cuda-keyring.deb"
     dpkg -i "$directory/cuda-keyring.deb"

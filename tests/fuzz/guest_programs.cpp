@@ -60,7 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ask(host, [&] {
     test::MemoryContext context(spec, host);
     cluster::Guest guest(host, target, context);
-    cluster::provision(guest, cluster::node_scripts(spec, target, true), context);
+    cluster::provision(guest, cluster::node_scripts(spec, {}, target, true), context);
   });
   ask(host, [&] {
     VerifyRequest request;

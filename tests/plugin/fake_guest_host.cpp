@@ -41,6 +41,7 @@ class FakeGuestHost::GuestsPort : public Guests {
   }
   void put(const GuestTarget& guest, const std::string& path, const std::string& content, unsigned mode) override {
     host_.will_change(guest.node + ": put " + path);
+    host_.put_files[path] = content;
     host_.answering(guest).disk.files[path] = {content, mode};
   }
   void remove(const GuestTarget& guest, const std::string& path) override {
@@ -54,6 +55,7 @@ class FakeGuestHost::GuestsPort : public Guests {
   CommandResult interpret(const GuestTarget& guest, const Command& command, bool read_only) {
     FakeGuest& machine = host_.answering(guest);
     host_.current_ = guest.node;
+    host_.commands.push_back(command);
     return sim::run_guest_program(machine.disk, host_, command, read_only);
   }
 

@@ -30,6 +30,8 @@ class FakeGuestHost : public Host, public sim::GuestWorld {
   std::int64_t time = 1'800'000'000;
   std::vector<std::string> changes;  // every mutating call: "gpu-worker-1: kubeadm reset --force"
   std::vector<std::string> queries;  // every other one on a guest, in the same form
+  std::vector<Command> commands;     // of both, in full
+  std::map<std::string, std::string> put_files;  // by path: the last that was put anywhere
   // Called before a mutating call with its text; may throw.
   std::function<void(const std::string&)> before_change;
 

@@ -19,7 +19,9 @@ TEXTS = [
     "NET.0.0.0", "NET.0.0/24", "NET.0.0.0/08", "256.0.0.0/24", "NET.0.00.0/24", "NET.0.0.0/24 ", "NET.0.0.0.0/24",
     "249.0.0.0/24", "199.0.0.0/24", "99.0.0.0/24", "255.0.0.0/24", "0.0.0.0/24", "::/24",
     "qemu:///system", "test:///default", "qemu://host/system", "xen:///", " qemu:///system", "qemu+unix:///x?y",
-    "http://x", "https://x", "ftp://x", "HTTP://x", "https:/x", "http:",
+    "http://x", "https://x", "https://x/", "https://x:5000/v2/a", "https://x:123456/", "https://u:p@x/", "https://-x/", "https://x./",
+    "https://x/a?b", "https://x/a b", "https://x//a~b+c%20", "https:///a", "oci://x/a", "oci://", "http://x:/",
+    "https://" + "a" * 253, "https://" + "a" * 254, "https://x/" + "a" * 490, "https://x/" + "a" * 491, "a.b:5", "a:b", "ftp://x", "HTTP://x", "https:/x", "http:",
     "0a:00.0", "0000:0A:1f.7", "0000:0a:20.0", "0a:00.8", "0a:00", "000:0a:00.0", "0a:0g.0", "0a:00.0\n", "0a-00.0",
     "10de:2330", "10DE:2330", "10de:233", "10de:23300", "10dg:2330", "10de2330",
     (HEX * 3)[:63], (HEX * 3)[:64], (HEX * 3)[:65], "g" * 64,
@@ -43,6 +45,7 @@ BETWEEN_KEYS = (
     " is too small for ", " overlaps ", " has both url and path", "network.mode is bridge", "only for network.mode",
     " cannot be made of hugepages ", " is not in the slot ", " is listed twice", " is in the slot of ",
     " is outside network.cidr ", " is the address of the network itself", " would both get ", " is a machine of its own here", " is only for machines", "nodes.w.ssh has no ",
+    " has no mirror, and would come from ",
 )
 # Said by the program at another line than the value's.
 ELSEWHERE = {(("gpus", 0, "pci_address"), None), (("network", "bridge"), None)}

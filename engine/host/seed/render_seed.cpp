@@ -13,7 +13,7 @@ Json file(const char* path, const char* content) {
 }  // namespace
 
 SeedFiles render_seed(const SeedDefinition& definition) {
-  const Json user_data = {
+  Json user_data = {
       {"hostname", definition.host_name},
       {"manage_etc_hosts", true},
       {"disable_root", false},
@@ -24,7 +24,6 @@ SeedFiles render_seed(const SeedDefinition& definition) {
       {"growpart", {{"mode", "auto"}, {"devices", {"/"}}}},
       {"resize_rootfs", true},
       {"swap", {{"size", 0}}},
-      {"packages", {"qemu-guest-agent"}},
       {"write_files",
        {file("/etc/modules-load.d/gpuplan.conf", "overlay\nbr_netfilter\n"),
         file("/etc/sysctl.d/90-gpuplan.conf",
@@ -32,10 +31,12 @@ SeedFiles render_seed(const SeedDefinition& definition) {
              "net.bridge.bridge-nf-call-ip6tables = 1\n"),
         file("/etc/modprobe.d/gpuplan-nouveau.conf", "blacklist nouveau\noptions nouveau modeset=0\n")}},
       {"runcmd",
-       {{"modprobe", "-a", "overlay", "br_netfilter"},
-        {"sysctl", "--system"},
-        {"systemctl", "enable", "--now", "qemu-guest-agent"}}},
+       {{"modprobe", "-a", "overlay", "br_netfilter"}, {"sysctl", "--system"}}},
   };
+  if (definition.installs_packages) {
+    user_data["packages"] = {"qemu-guest-agent"};
+    user_data["runcmd"].push_back({"systemctl", "enable", "--now", "qemu-guest-agent"});
+  }
   const Json meta_data = {{"instance-id", definition.instance_id}, {"local-hostname", definition.host_name}};
   const Json network_config = {
       {"version", 2},

@@ -18,6 +18,7 @@ struct SeedDefinition {
   int prefix = 24;
   std::string gateway;  // IPv4
   std::vector<std::string> name_servers;
+  bool installs_packages = true;  // qemu-guest-agent, from the image's own package sources
   // As GuestCredentials has them. The seed therefore holds a secret: the guest's private host key.
   std::string authorized_key;
   std::string host_key;

@@ -38,6 +38,10 @@ bool has_program(const GuestDisk& disk, const std::string& program);
 // What a program says that needs a cluster and cannot reach one through `kubeconfig`; nothing if it can.
 std::optional<std::string> cluster_problem(const GuestCall& call, const std::string& kubeconfig);
 
+// Whether a URL is one of a mirror: every simulated guest reaches those hosts whose names end as private ones do (".lan",
+// ".internal", ".home.arpa"), and they have a copy of everything.
+bool is_on_a_mirror(const std::string& url);
+
 // Virtual seconds as the Kubernetes API prints them: "2026-01-31T12:00:00Z".
 std::string api_time(std::int64_t seconds);
 

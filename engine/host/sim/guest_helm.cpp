@@ -44,18 +44,23 @@ bool chart_version_exists(const std::string& version) {
 }
 
 std::string chart_problem(const std::string& chart, const ParsedArgv& arguments) {
-  const std::string repository = arguments.value("repo");
+  std::string repository = arguments.value("repo");
+  std::string name = chart;
   const std::string version = arguments.value("version");
+  if (chart.rfind("oci://", 0) == 0) {
+    repository = chart.substr(0, chart.rfind('/'));
+    name = chart.substr(chart.rfind('/') + 1);
+  }
   if (repository.empty()) return fmt::format("repo {} not found", chart.substr(0, chart.find('/')));
-  if (repository != nvidia_repository) {
+  if (repository != nvidia_repository && !is_on_a_mirror(repository)) {
     return fmt::format(
         "looks like \"{0}\" is not a valid chart repository or cannot be reached: Get \"{0}/index.yaml\": no such "
         "host",
         repository);
   }
-  if (chart != "gpu-operator") return fmt::format("chart \"{}\" not found in {} repository", chart, repository);
+  if (name != "gpu-operator") return fmt::format("chart \"{}\" not found in {} repository", name, repository);
   if (!version.empty() && !chart_version_exists(version)) {
-    return fmt::format("chart \"{}\" version \"{}\" not found in {} repository", chart, version, repository);
+    return fmt::format("chart \"{}\" version \"{}\" not found in {} repository", name, version, repository);
   }
   return {};
 }
@@ -104,7 +109,7 @@ CommandResult helm_upgrade(GuestCall& call, SimCluster& cluster, const ParsedArg
       is_new ? Json() : Json{{"version", release->at("version")}, {"values", release->at("values")}};
   cluster.releases()[in + "/" + name] = {{"name", name},
                                          {"namespace", in},
-                                         {"chart", arguments.words[2]},
+                                         {"chart", arguments.words[2].substr(arguments.words[2].rfind('/') + 1)},
                                          {"version", arguments.value("version", "v26.3.2")},
                                          {"values", values},
                                          {"revision", revision},

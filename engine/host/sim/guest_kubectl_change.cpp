@@ -30,6 +30,10 @@ std::string cni_at(const std::string& url) {
     return url.size() >= end.size() && url.compare(url.size() - end.size(), end.size(), end) == 0;
   };
   const bool pinned = url.find("/v3.") != std::string::npos || url.find("/v0.") != std::string::npos;
+  if (is_on_a_mirror(url)) {
+    if (url.find("calico") != std::string::npos) return "calico";
+    return url.find("flannel") == std::string::npos ? "" : "flannel";
+  }
   if (!pinned || url.rfind("https://", 0) != 0) return {};
   if (url.find("/projectcalico/calico/") != std::string::npos && ends_with("/manifests/calico.yaml")) return "calico";
   if (url.find("/flannel-io/flannel/") != std::string::npos && ends_with("/kube-flannel.yml")) return "flannel";

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <vector>
 
+#include "digest/digest.h"
 #include "host/sim/guest_call.h"
 
 namespace gpuplan::sim {
@@ -12,6 +14,7 @@ namespace {
 
 constexpr int usage_exit_status = 64;
 constexpr int incomplete_exit_status = 10;
+constexpr std::array<std::string_view, 3> private_endings = {".lan", ".internal", ".home.arpa"};
 
 struct ScriptCall {
   std::string name;
@@ -22,7 +25,8 @@ struct ScriptCall {
 // Options by script. Those of "firewall" find nothing to do: a cloud image has none that is on.
 const std::map<std::string, std::vector<std::string>>& script_options() {
   static const std::map<std::string, std::vector<std::string>> all = {
-      {"base", {"node", "address"}},         {"firewall", {"networks"}},
+      {"mirrors", {"kubernetes", "entries", "show"}},
+      {"base", {"node", "address", "agent"}}, {"firewall", {"networks"}},
       {"containerd", {"kubernetes"}},        {"kubernetes", {"version", "repository"}},
       {"nvidia", {"branch", "repository"}},  {"helm", {"version", "repository"}}};
   return all;
@@ -54,10 +58,60 @@ bool is_of_minor(const std::string& package, const std::string& version) {
   return package.rfind(fmt::format("v{}.", version.substr(0, end)), 0) == 0;
 }
 
+// The entries of mirrors.sh, sorted.
+Json entries_of(const ScriptCall& script) {
+  std::vector<std::string> entries;
+  const auto option = script.options.find("entries");
+  const std::string text = option == script.options.end() ? "" : option->second;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    if (end > begin) entries.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+Json present_entries(const GuestDisk& disk) {
+  const Json& present = member_at(disk.state, "/mirrors");
+  return present.is_array() ? present : Json::array();
+}
+
+std::string show_entries(const GuestDisk& disk) {
+  std::string out;
+  for (const Json& entry : present_entries(disk)) out += entry.get<std::string>() + "\n";
+  return out;
+}
+
+// An entry that is about a file has its SHA-256, and the file was put there before.
+CommandResult set_up_mirrors(GuestDisk& disk, const Json& entries, const std::string& lacks) {
+  for (const Json& entry : entries) {
+    const std::string text = entry.get<std::string>();
+    const std::size_t digest = text.find("=sha256:");
+    if (digest == std::string::npos) continue;
+    const std::string path = "/var/lib/gpuplan/mirrors/" + text.substr(0, digest);
+    const auto file = disk.files.find(path);
+    if (file == disk.files.end() || sha256_hex(file->second.content) != text.substr(digest + 8))
+      return {1, lacks + fmt::format("error: {} is not the file that the entry {} is about\n", path, text.substr(0, digest)), {}};
+  }
+  if (entries.empty())
+    disk.state.erase("mirrors");
+  else
+    disk.state["mirrors"] = entries;
+  for (auto file = disk.files.begin(); file != disk.files.end();) {
+    const bool ours = file->first.rfind("/var/lib/gpuplan/mirrors/", 0) == 0;
+    const std::string entry = ours ? file->first.substr(25) + "=sha256:" + sha256_hex(file->second.content) : "";
+    file = ours && std::find(entries.begin(), entries.end(), entry) == entries.end() ? disk.files.erase(file) : std::next(file);
+  }
+  return succeeds(lacks);
+}
+
 // What --check prints; empty if nothing is missing.
 std::string missing(const GuestCall& call, const ScriptCall& script) {
   const std::string kubeadm = string_at(call.disk.state, "/kubeadm_version");
   if (script.name == "firewall") return {};
+  if (script.name == "mirrors")
+    return entries_of(script) == present_entries(call.disk) ? "" : "the mirrors are not those that are asked for\n";
   if (script.name == "helm")
     return call.disk.state.contains("helm_version") ? "" : "Helm is not installed\n";
   if (script.name != "kubernetes") {
@@ -74,6 +128,7 @@ std::string missing(const GuestCall& call, const ScriptCall& script) {
 CommandResult carry_out(GuestCall& call, const ScriptCall& script, const std::string& lacks) {
   Json& state = call.disk.state;
   if (lacks.empty()) return succeeds("nothing to do\n");
+  if (script.name == "mirrors") return set_up_mirrors(call.disk, entries_of(script), lacks);
   if (script.name == "helm") {
     state["helm_version"] = "v4.2.2";
   } else if (script.name != "kubernetes") {
@@ -92,6 +147,16 @@ CommandResult carry_out(GuestCall& call, const ScriptCall& script, const std::st
 
 }  // namespace
 
+bool is_on_a_mirror(const std::string& url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string::npos) return false;
+  std::string host = url.substr(scheme + 3);
+  host = host.substr(0, host.find_first_of("/:"));
+  return std::any_of(private_endings.begin(), private_endings.end(), [&](std::string_view ending) {
+    return host.size() > ending.size() && host.compare(host.size() - ending.size(), ending.size(), ending) == 0;
+  });
+}
+
 CommandResult run_bash(GuestCall& call) {
   const std::vector<std::string>& argv = call.argv();
   ScriptCall script;
@@ -101,6 +166,7 @@ CommandResult run_bash(GuestCall& call) {
   if (!known) return fails(1, "error: the simulated guest interprets no shell scripts but those of scripts/guest");
   if (!read_arguments(argv, 4, script))
     return fails(usage_exit_status, fmt::format("error: {}.sh: cannot use these arguments", script.name));
+  if (script.options.count("show") > 0) return succeeds(show_entries(call.disk));
   const std::string lacks = missing(call, script);
   if (script.check) return {lacks.empty() ? 0 : incomplete_exit_status, lacks, {}};
   call.changes();

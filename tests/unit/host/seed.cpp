@@ -49,6 +49,15 @@ TEST_CASE("a guest knows its keys before it boots, and lets nobody in by passwor
   for (const std::string* other : {&files.meta_data, &files.network_config}) CHECK(other->find("secret") == std::string::npos);
 }
 
+TEST_CASE("a guest installs nothing at its first boot where it does not know yet from where") {
+  SeedDefinition definition = worker_seed();
+  CHECK_THAT(render_seed(definition).user_data, contains("\"packages\":\n  - \"qemu-guest-agent\""));
+  definition.installs_packages = false;
+  const std::string user_data = render_seed(definition).user_data;
+  CHECK_THAT(user_data, !contains("packages") && !contains("qemu-guest-agent"));
+  CHECK_THAT(user_data, contains("sysctl"));
+}
+
 TEST_CASE("the image is ISO 9660 with the label cidata") {
   const std::string image = pack_seed(render_seed(worker_seed()));
   REQUIRE(image.size() > 0x8800);

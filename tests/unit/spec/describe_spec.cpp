@@ -46,6 +46,17 @@ std::string describe_spec(const Spec& spec) {
                      spec.kubernetes.service_cidr, spec.kubernetes.cni);
   out += fmt::format("gpu operator {} version '{}' driver {} values {}\n", spec.gpu_operator.enabled,
                      spec.gpu_operator.version, spec.gpu_operator.driver, spec.gpu_operator.values_json);
+  const MirrorSpec& mirrors = spec.mirrors;
+  if (mirrors.only) out += "mirrors only\n";
+  for (const auto& [name, url] : mirrors.packages) out += fmt::format("mirror of packages {} {}\n", name, url);
+  for (const auto& [name, file] : mirrors.keys) out += fmt::format("key of packages {} {} at {}:{}\n", name, file.path, file.where.line, file.where.column);
+  for (const auto& [name, url] : mirrors.registries) out += fmt::format("mirror of registry {} {}\n", name, url);
+  for (const auto& [name, url] : mirrors.charts) out += fmt::format("mirror of chart {} {}\n", name, url);
+  for (const auto& [name, url] : mirrors.manifests) out += fmt::format("mirror of manifest {} {}\n", name, url);
+  if (!mirrors.helm.empty()) out += fmt::format("mirror of helm {}\n", mirrors.helm);
+  if (!mirrors.time.empty()) out += fmt::format("time from {}\n", fmt::join(mirrors.time, ", "));
+  for (const SpecFile& file : spec.ca_certificates)
+    out += fmt::format("certificate {} at {}:{}\n", file.path, file.where.line, file.where.column);
   const Timeouts& t = spec.timeouts;
   out += fmt::format("timeouts {} {} {} {} {} {}\n", t.guest_boot, t.ssh, t.kubeadm, t.node_ready, t.operator_ready,
                      t.unbind);
