@@ -13,6 +13,7 @@ struct OwnedResource {
   Json origin;                  // what capture() returned when gpuplan first made it
   std::int64_t first_run = 0;
   bool complete = false;        // false: begun by a run that did not get to its end
+  bool withdrawal_begun = false;  // see Prior
 };
 
 }  // namespace gpuplan

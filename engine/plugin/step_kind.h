@@ -66,6 +66,9 @@ class RemovalScope {
 struct Prior {
   bool owned = false;      // gpuplan made it, or began to
   Attributes declared;     // as last declared; empty if never
+  // A run that did not end well began to take it away, or to halt it for a change, and nothing has completed it since: what
+  // that asked for, such as a shutdown, may still come to pass after it is observed.
+  bool withdrawal_begun = false;
 };
 
 // ----------------------------------------------------------------------------------- step kind

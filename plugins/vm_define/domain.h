@@ -10,6 +10,9 @@
 
 namespace gpuplan::vm_define {
 
+// The power of a domain that an interrupted run may have asked to shut down, whether it is off yet or not.
+inline constexpr const char* going_down = "going down";
+
 struct FoundDomain {
   DomainState state;
   DomainDefinition definition;

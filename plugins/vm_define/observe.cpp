@@ -115,7 +115,8 @@ Observation VmDefine::observe(const Resource& resource, const Prior& prior, Host
   attributes.set("numa", placement_of(definition, vm, host.files()));
   attributes.set("accel", std::string(definition.type == "kvm" ? "kvm" : "tcg"));
   attributes.set("owner", definition.owner.cluster);
-  attributes.set("power", text_of(domain->state.power));
+  const bool may_go_down = prior.withdrawal_begun && domain->state.power != PowerState::crashed;
+  attributes.set("power", may_go_down ? std::string(going_down) : text_of(domain->state.power));
   for (const auto& [name, value] : attributes) observed.read_from[name] = fmt::format("libvirt domain {}", vm.name);
   observe_disk(*domain, vm, prior, host.hypervisor(), observed);
   observe_partition(vm, host, observed);

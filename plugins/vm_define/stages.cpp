@@ -143,8 +143,10 @@ void VmDefine::apply(const Change& change, const Json& captured, Host& host, Ste
   const Vm vm = vm_of(change.resource);
   const std::string disk = string_at(captured, "/disk");
   const auto domain = find_own_domain(host.hypervisor(), vm.name, vm.owner);
-  if (change.action == Action::update && domain && domain->runs() && change.has_withdraw) {
-    stop_guest(vm.name, vm.owner, host, context);  // somebody started it since it was withdrawn
+  const bool goes_down = change.before.attributes.text("power") == going_down;
+  if (change.action == Action::update && domain && domain->runs() && (change.has_withdraw || goes_down)) {
+    // Somebody started it since it was withdrawn, or an interrupted run has asked it to shut down.
+    stop_guest(vm.name, vm.owner, host, context);
   }
   const std::string image_path = shared_.ensure(vm, context.spec(), host, context);
   ensure_volumes(vm, disk, image_path, host, context);

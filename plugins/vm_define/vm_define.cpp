@@ -92,6 +92,9 @@ bool needs_guest_off(const Change& change) {
 void plan_update(Change& change) {
   const std::string name(change.address.name());
   const bool runs = change.before.attributes.text("power") == "running";
+  if (change.before.attributes.text("power") == going_down) {
+    change.notes.push_back(fmt::format("an interrupted run had begun to shut {} down; it starts anew", name));
+  }
   if (leaves_partition(change)) change.has_withdraw = true;
   if (needs_guest_off(change) && runs) {
     change.has_withdraw = true;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 
 #include "loader/load_plugins.h"
 #include "plan/step_kinds.h"
@@ -59,6 +60,7 @@ class Rig {
   Spec spec = h100_spec();
   std::map<std::string, Json> origins;         // of what gpuplan owns
   std::map<std::string, Attributes> declared;  // likewise, as last declared
+  std::set<std::string> withdrawn_half;        // whose withdrawal was begun and interrupted
 
   Rig() {
     for (const GpuSpec& gpu : spec.gpus) {
@@ -80,7 +82,7 @@ class Rig {
   }
   Prior prior(const std::string& name) const {
     const auto found = declared.find(name);
-    return found == declared.end() ? Prior{} : Prior{true, found->second};
+    return found == declared.end() ? Prior{} : Prior{true, found->second, withdrawn_half.count(name) > 0};
   }
   Observation observe(const std::string& name) { return vm_define().observe(resource(name), prior(name), host); }
 

@@ -91,6 +91,26 @@ TEST_CASE("a guest that is off is only started") {
   CHECK(rig.host.hypervisor().domain("gpu-worker-1")->power == PowerState::running);
 }
 
+TEST_CASE("a guest that an interrupted run asked to shut down is off before it starts again, whenever it follows") {
+  Rig rig;
+  rig.create_all();
+  rig.withdrawn_half = {"gpu-worker-1"};
+  const Change change = rig.plan("gpu-worker-1");
+  CHECK(change.action == Action::update);
+  REQUIRE(change.attributes.size() == 1);
+  CHECK(change.attributes[0].before == Value(std::string("going down")));
+  CHECK(change.notes == std::vector<std::string>{"an interrupted run had begun to shut gpu-worker-1 down; it starts anew"});
+  // What is observed is the same before it goes off and after.
+  if (GENERATE(true, false)) rig.host.hypervisor().require_domain("gpu-worker-1").power = PowerState::off;
+  CHECK(rig.observe("gpu-worker-1").attributes.text("power") == "going down");
+  rig.host.calls.made.clear();
+  rig.run(change);
+  const auto& calls = rig.host.calls.made;
+  CHECK(calls.back() == "start_domain gpu-worker-1");
+  rig.withdrawn_half.clear();
+  CHECK(rig.plan("gpu-worker-1").action == Action::none);
+}
+
 TEST_CASE("two workers swap GPUs: both let go before either takes") {
   Rig rig;
   rig.create_all();

@@ -149,6 +149,47 @@ TEST_CASE("journal: how a change ends decides who owns the resource") {
   }
 }
 
+TEST_CASE("journal: a withdrawal that was begun is remembered until something completes it") {
+  const TempDirectory directory;
+  auto journal = Journal::open(directory.file("gpu.db"), "gpu");
+  const auto first = journal->begin_run(sample_run(), sample_plan());
+  journal->captured(first, 0, "origin");
+  journal->change_ends(first, 0, ResourceState::created, "");
+  journal->run_ends(first, RunStatus::succeeded);
+  CHECK_FALSE(journal->owned()[0].withdrawal_begun);
+
+  Plan removal = sample_plan(Action::remove);
+  removal.stages = {{0, Stage::withdraw, false, {}}, {0, Stage::commit, true, {0}}};
+  const auto second = journal->begin_run(sample_run(), removal);
+  CHECK_FALSE(journal->owned()[0].withdrawal_begun);
+  journal->stage_begins(second, 0);
+  CHECK(journal->owned()[0].withdrawal_begun);
+  // Another run that is killed before it comes to this.
+  Plan update = sample_plan(Action::update);
+  const auto third = journal->begin_run(sample_run(), update);
+  CHECK(journal->owned()[0].withdrawal_begun);
+  SECTION("it was completed") {
+    journal->stage_ends(second, 0, StageStatus::done);
+    CHECK_FALSE(journal->owned()[0].withdrawal_begun);
+  }
+  SECTION("it failed") {
+    journal->stage_ends(second, 0, StageStatus::failed);
+    CHECK(journal->owned()[0].withdrawal_begun);
+  }
+  SECTION("a later run has brought it up again") {
+    journal->stage_begins(third, 0);
+    CHECK(journal->owned()[0].withdrawal_begun);
+    journal->stage_ends(third, 0, StageStatus::done);
+    CHECK_FALSE(journal->owned()[0].withdrawal_begun);
+  }
+  SECTION("its undoing was interrupted, and completed") {
+    journal->stage_ends(second, 0, StageStatus::undo_begun);
+    CHECK(journal->owned()[0].withdrawal_begun);
+    journal->stage_ends(second, 0, StageStatus::undone);
+    CHECK_FALSE(journal->owned()[0].withdrawal_begun);
+  }
+}
+
 TEST_CASE("journal: unchanged makes a resource complete, but takes nobody else's") {
   const TempDirectory directory;
   auto journal = Journal::open(directory.file("gpu.db"), "gpu");
