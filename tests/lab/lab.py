@@ -46,11 +46,31 @@ class Lab:
 
     def shell(self, command, standard_input="", limit=300):
         """Runs a command of a shell in the lab."""
-        process = subprocess.run(self._ssh + [command], input=standard_input, capture_output=True, text=True,
-                                 timeout=limit, errors="replace", check=False)
+        try:
+            process = self._run(command, standard_input, limit)
+        except subprocess.TimeoutExpired as late:
+            raise RuntimeError(self._account_of(command, late)) from None
         if process.returncode == 255:
             raise RuntimeError(f"the lab cannot be reached: {process.stderr}")
         return Result(command, process)
+
+    def _run(self, command, standard_input, limit):
+        return subprocess.run(self._ssh + [command], input=standard_input, capture_output=True, text=True,
+                              timeout=limit, errors="replace", check=False)
+
+    def _account_of(self, command, late):
+        """What is known of a command that did not end in time, and of what the lab is doing meanwhile."""
+        said = "".join(part.decode(errors="replace") if isinstance(part, bytes) else part or ""
+                       for part in (late.stdout, late.stderr))
+        look = ("timeout 20 virsh list --all; ps -eo pid,ppid,stat,etime,wchan:24,args | grep -v '\\[.*\\]$'; "
+                "for p in $(pgrep -x gpuplan); do head -n 40 /proc/$p/task/*/stack /proc/$p/task/*/wchan; done; "
+                "tail -n 5 /var/lib/libvirt/qemu/*.log /var/log/libvirt/qemu/*.log; dmesg | tail -n 20")
+        try:
+            seen = self._run(look, "", 60)
+            state = seen.stdout + seen.stderr
+        except subprocess.TimeoutExpired:
+            state = "it does not answer"
+        return f"$ {command}\n{said}\nhas not ended after {late.timeout} s. The lab then:\n{state[-8000:]}"
 
     def output(self, command, standard_input=""):
         """What a command that must succeed prints, without the last line end."""

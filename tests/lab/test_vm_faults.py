@@ -35,7 +35,7 @@ class VmFaults(LabCase):
         self.lab.output("systemctl kill --signal KILL lab-apply")
         self.wait_for_apply()
         status = self.run_gpuplan("status", "--cluster", "lab")
-        self.assertIn("interrupted", status.output)
+        self.assertIn("apply, killed", status.output)
         self.run_gpuplan("apply", self.name, "--yes", limit=900)
         self.run_gpuplan("plan", self.name, "--detailed-exitcode")
         self.destroy()
