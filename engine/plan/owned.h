@@ -14,6 +14,7 @@ struct OwnedResource {
   std::int64_t first_run = 0;
   bool complete = false;        // false: begun by a run that did not get to its end
   bool withdrawal_begun = false;  // see Prior
+  bool commit_due = false;        // likewise
 };
 
 }  // namespace gpuplan

@@ -69,6 +69,8 @@ struct Prior {
   // A run that did not end well began to take it away, or to halt it for a change, and nothing has completed it since: what
   // that asked for, such as a shutdown, may still come to pass after it is observed.
   bool withdrawal_begun = false;
+  // Such a run applied it, and did not come to its commit: what that was to delete may still be there.
+  bool commit_due = false;
 };
 
 // ----------------------------------------------------------------------------------- step kind

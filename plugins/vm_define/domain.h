@@ -10,6 +10,9 @@
 
 namespace gpuplan::vm_define {
 
+// Attribute: volumes of the VM that its domain does not use. Only where there are any.
+inline constexpr const char* left_behind = "left_behind";
+
 // The power of a domain that an interrupted run may have asked to shut down, whether it is off yet or not.
 inline constexpr const char* going_down = "going down";
 

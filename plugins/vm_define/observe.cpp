@@ -87,6 +87,13 @@ void observe_disk(const FoundDomain& domain, const Vm& vm, const Prior& prior, H
   observed.attributes.set("disk", volume->capacity_bytes / bytes_per_gib);
   observed.attributes.set("image", base_name(volume->backing_path));
   observed.read_from["disk"] = observed.read_from["image"] = fmt::format("volume {}", volume->path);
+  if (!prior.commit_due) return;
+  std::vector<std::string> others;
+  for (const VolumeState& other : hypervisor.volumes(pool->name)) {
+    const bool in_use = other.name == domain.disk() || other.name == seed_volume(domain.disk());
+    if (!in_use && is_volume_of(vm.name, other.name)) others.push_back(other.name);
+  }
+  if (!others.empty()) observed.attributes.set(left_behind, others);
 }
 
 }  // namespace
@@ -136,7 +143,11 @@ Json VmDefine::capture(const Change& change, HostReader& host) const {
   }
   const Json partitions = capture_partitions(change, host);
   if (!partitions.empty()) captured["active_partitions"] = partitions;
-  captured["missing_directories"] = missing_directories(host.files(), vm.pool_path);
+  // Also those that another VM of the cluster found missing and has made: whichever goes last gives them back.
+  std::vector<std::string> made = missing_directories(host.files(), vm.pool_path);
+  const auto mark = read_pool_mark(host.files(), vm.pool_path);
+  if (mark && mark->cluster == vm.owner) made.insert(made.end(), mark->directories.begin(), mark->directories.end());
+  captured["missing_directories"] = made;
 
   std::vector<VolumeState> volumes;
   const auto pool = host.hypervisor().pool(vm.pool);

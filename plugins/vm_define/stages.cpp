@@ -166,7 +166,8 @@ void VmDefine::commit(const Change& change, const Json& captured, const Json& or
   const Vm vm = vm_of(change.resource);
   const Vm before = before_of(change);
   const bool removed = change.action == Action::remove;
-  if (change.action != Action::update) delete_volumes(vm, removed ? "" : string_at(captured, "/disk"), host);
+  const bool others_go = change.action != Action::update || !change.before.attributes.list(left_behind).empty();
+  if (others_go) delete_volumes(vm, removed ? "" : string_at(captured, "/disk"), host);
   if (before.pool != vm.pool) delete_volumes(before, "", host);
   if (removed) host.guests().forget(vm.name);
   const Json& directories = origin.is_null() ? captured : origin;

@@ -66,8 +66,8 @@ AttributeSchema exclusive_list(const char* name) {
   return attribute;
 }
 
-AttributeSchema computed(const char* name) {
-  AttributeSchema attribute = in_place(name);
+AttributeSchema computed(const char* name, ValueType type = ValueType::text) {
+  AttributeSchema attribute = in_place(name, type);
   attribute.computed = true;
   return attribute;
 }
@@ -87,6 +87,28 @@ bool changes(const Change& change, std::string_view attribute) {
 bool needs_guest_off(const Change& change) {
   return std::any_of(change.attributes.begin(), change.attributes.end(),
                      [](const AttributeChange& item) { return item.name != "power" && item.name != "owner"; });
+}
+
+void drop(Change& change, std::string_view attribute) {
+  change.attributes.erase(std::remove_if(change.attributes.begin(), change.attributes.end(),
+                                         [&](const AttributeChange& item) { return item.name == attribute; }),
+                          change.attributes.end());
+}
+
+// Disks that an interrupted run has replaced, but not come to delete.
+void plan_clearing(Change& change) {
+  drop(change, left_behind);
+  const auto volumes = change.before.attributes.list(left_behind);
+  if (volumes.empty() || (change.action != Action::none && change.action != Action::update)) return;
+  change.action = Action::update;
+  change.has_apply = true;
+  change.has_commit = true;
+  AttributeChange item;
+  item.name = left_behind;
+  item.before = volumes;
+  change.attributes.push_back(std::move(item));
+  change.irreversible.push_back(fmt::format("{}, which an interrupted run left behind, {} deleted", fmt::join(volumes, ", "),
+                                            volumes.size() == 1 ? "is" : "are"));
 }
 
 void plan_update(Change& change) {
@@ -135,6 +157,7 @@ const Schema& VmDefine::schema() const {
       fixed("pool_path"),
       in_place("owner"),
       in_place("power"),
+      computed(left_behind, ValueType::list),
       computed(active_partition),
       computed(wanted_partition),
   };
@@ -180,6 +203,7 @@ Change VmDefine::compare(const Resource& resource, const Observation& observed, 
   Change change = StepKind::compare(resource, observed, prior);
   const std::string name(resource.address.name());
   plan_partition(change);
+  plan_clearing(change);
   if (change.action == Action::update) plan_update(change);
   if (change.action == Action::create && prior.owned) {
     // It was there, or half there, and its volumes may be: they stay until the new VM works.
@@ -191,9 +215,7 @@ Change VmDefine::compare(const Resource& resource, const Observation& observed, 
 
 void VmDefine::plan_removal(Change& change, const RemovalScope& /*scope*/) const {
   const std::string name(change.address.name());
-  change.attributes.erase(std::remove_if(change.attributes.begin(), change.attributes.end(),
-                                         [](const AttributeChange& item) { return item.name == wanted_partition; }),
-                          change.attributes.end());
+  for (const std::string_view attribute : {wanted_partition, left_behind}) drop(change, attribute);
   change.has_withdraw = true;
   change.has_commit = true;
   change.irreversible.push_back(change.action == Action::replace ? fmt::format("the old disk of {} is deleted", name)

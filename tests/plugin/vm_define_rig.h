@@ -61,6 +61,7 @@ class Rig {
   std::map<std::string, Json> origins;         // of what gpuplan owns
   std::map<std::string, Attributes> declared;  // likewise, as last declared
   std::set<std::string> withdrawn_half;        // whose withdrawal was begun and interrupted
+  std::set<std::string> commit_due;            // that an interrupted run applied and did not commit
 
   Rig() {
     for (const GpuSpec& gpu : spec.gpus) {
@@ -82,7 +83,7 @@ class Rig {
   }
   Prior prior(const std::string& name) const {
     const auto found = declared.find(name);
-    return found == declared.end() ? Prior{} : Prior{true, found->second, withdrawn_half.count(name) > 0};
+    return found == declared.end() ? Prior{} : Prior{true, found->second, withdrawn_half.count(name) > 0, commit_due.count(name) > 0};
   }
   Observation observe(const std::string& name) { return vm_define().observe(resource(name), prior(name), host); }
 

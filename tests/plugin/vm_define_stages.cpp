@@ -111,6 +111,23 @@ TEST_CASE("a guest that an interrupted run asked to shut down is off before it s
   CHECK(rig.plan("gpu-worker-1").action == Action::none);
 }
 
+TEST_CASE("a disk that a run replaced and did not come to delete goes with the next apply") {
+  Rig rig;
+  rig.create_all();
+  const std::string disk = rig.domain("gpu-worker-1").disks.front().path;
+  rig.host.hypervisor().create_volume("gpuplan", "gpu-worker-1_9.qcow2", 1LL << 30, "");
+  CHECK(rig.plan("gpu-worker-1").action == Action::none);
+  rig.commit_due = {"gpu-worker-1"};
+  const Change change = rig.plan("gpu-worker-1");
+  CHECK(change.action == Action::update);
+  CHECK(change.has_commit);
+  CHECK(change.irreversible == std::vector<std::string>{"gpu-worker-1_9.qcow2, which an interrupted run left behind, is deleted"});
+  rig.run(change);
+  CHECK_FALSE(rig.host.hypervisor().volume("gpuplan", "gpu-worker-1_9.qcow2"));
+  CHECK(rig.domain("gpu-worker-1").disks.front().path == disk);
+  CHECK(rig.plan("gpu-worker-1").action == Action::none);
+}
+
 TEST_CASE("two workers swap GPUs: both let go before either takes") {
   Rig rig;
   rig.create_all();

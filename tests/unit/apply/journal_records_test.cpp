@@ -190,6 +190,23 @@ TEST_CASE("journal: a withdrawal that was begun is remembered until something co
   }
 }
 
+TEST_CASE("journal: a commit that a killed run did not come to is due") {
+  const TempDirectory directory;
+  auto journal = Journal::open(directory.file("gpu.db"), "gpu");
+  Plan plan = sample_plan();
+  plan.stages = {{0, Stage::apply, false, {}}, {1, Stage::apply, false, {}}, {0, Stage::commit, true, {0, 1}}};
+  const auto run = journal->begin_run(sample_run(), plan);
+  journal->captured(run, 0, "origin");
+  journal->stage_begins(run, 0);
+  CHECK_FALSE(journal->owned()[0].commit_due);
+  journal->stage_ends(run, 0, StageStatus::done);
+  CHECK(journal->owned()[0].commit_due);
+  journal->commit_stage_begins(run, 2);
+  CHECK(journal->owned()[0].commit_due);
+  journal->stage_ends(run, 2, StageStatus::done);
+  CHECK_FALSE(journal->owned()[0].commit_due);
+}
+
 TEST_CASE("journal: unchanged makes a resource complete, but takes nobody else's") {
   const TempDirectory directory;
   auto journal = Journal::open(directory.file("gpu.db"), "gpu");
