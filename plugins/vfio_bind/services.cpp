@@ -43,11 +43,11 @@ void write_record(const StoppedService& record, FileSystem& files) {
 }
 
 // `directory` below /run/gpuplan, and that.
+// Both, whichever is left: a run may have been killed between the two.
 void remove_empty_directories(FileSystem& files, const std::string& directory) {
-  if (files.kind(directory) == FileKind::none) return;
-  if (!files.list(directory).empty()) return;
-  files.remove_directory(directory);
-  files.remove_directory("/run/gpuplan");
+  for (const std::string& path : {directory, std::string("/run/gpuplan")}) {
+    if (files.kind(path) == FileKind::directory && files.list(path).empty()) files.remove_directory(path);
+  }
 }
 
 std::string module_path(const Bdf& gpu) { return fmt::format("{}/{}", gpu_modules_path, gpu.to_string()); }

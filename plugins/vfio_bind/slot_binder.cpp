@@ -247,9 +247,14 @@ void SlotBinder::restore(const SavedFunction& saved) {
     now.driver.clear();
   }
   if (now.driver == "nvidia") release_unbind_lock(now.address);
-  // Before the probe: with the override in place vfio-pci would take the function again.
-  if (now.driver_override != saved.driver_override) write_override(now.address, saved.driver_override);
-  if (now.driver.empty() && !saved.driver.empty()) probe_again(now.address, saved.driver);
+  // Before the probe: with the override in place vfio-pci would take the function again. So it would with a saved one that
+  // was never acted upon, as a killed run leaves it.
+  const bool probes = now.driver.empty() && !saved.driver.empty();
+  const bool leads_elsewhere = probes && !saved.driver_override.empty() && saved.driver_override != saved.driver;
+  const std::string for_probe = leads_elsewhere ? "" : saved.driver_override;
+  if (now.driver_override != for_probe) write_override(now.address, for_probe);
+  if (probes) probe_again(now.address, saved.driver);
+  if (leads_elsewhere) write_override(now.address, saved.driver_override);
   if (!saved.power_control.empty()) set_power_control(now.address, saved.power_control);
 }
 
