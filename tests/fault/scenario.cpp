@@ -109,7 +109,11 @@ std::string Workshop::server(const std::string& state) const { return model_esse
 
 std::string Workshop::inventory(const std::string& state) const {
   const gpuplan::sim::Model model = model_in(model_file(state));
-  std::set<std::string> lines(model.directories.begin(), model.directories.end());
+  std::set<std::string> lines;
+  // With those above it, which are not listed where nobody made them by name.
+  for (std::string path : model.directories) {
+    for (; path.size() > 1; path.resize(path.rfind('/'))) lines.insert(path);
+  }
   for (const auto& [path, file] : model.files) lines.insert("file " + path);
   for (const auto& device : model.devices) lines.insert(device.address.to_string() + " has " + device.driver);
   for (const auto& network : model.networks) lines.insert("network " + network.name);

@@ -1,6 +1,7 @@
 #include "support/model_essence.h"
 
 #include <algorithm>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 
@@ -32,6 +33,12 @@ std::string model_essence(const std::string& path) {
   std::sort(model.pools.begin(), model.pools.end(), by_name);
   for (sim::Pool& pool : model.pools) std::sort(pool.volumes.begin(), pool.volumes.end(), by_name);
   for (sim::Domain& domain : model.domains) domain.started_at = 0;
+  // A directory is there whether somebody made it by name or with what is in it.
+  std::set<std::string> directories;
+  for (std::string made : model.directories) {
+    for (; made.size() > 1; made.resize(made.rfind('/'))) directories.insert(made);
+  }
+  model.directories = {directories.begin(), directories.end()};
   // A machine keeps what was installed on it.
   for (sim::Machine& machine : model.machines) {
     machine.node.clear();
