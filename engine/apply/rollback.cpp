@@ -171,6 +171,14 @@ class Undoing {
   void verify(const ExecutorOptions& options) {
     std::map<Address, const ChangeRecord*> oldest;  // plan_.changes holds the newest run first
     for (const ChangeRecord& record : plan_.changes) oldest[record.change.address] = &record;
+    // A run that was interrupted before it came to a resource had looked at it all the same.
+    std::vector<ChangeRecord> planned;
+    for (const std::int64_t run : plan_.runs) {
+      for (ChangeRecord& record : journal_.changes(run)) {
+        if (oldest.count(record.change.address) > 0) planned.push_back(std::move(record));
+      }
+    }
+    for (const ChangeRecord& record : planned) oldest[record.change.address] = &record;
     std::map<Address, Prior> priors;  // complete before the threads read it
     for (const OwnedResource& owned : journal_.owned()) {
       priors.emplace(owned.resource.address, Prior{true, owned.resource.declared});
