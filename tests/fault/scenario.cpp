@@ -74,7 +74,7 @@ std::vector<Scenario> scenarios(const std::string& directory) {
       {"apply", {}, 0, apply, apply, apply, true},
       {"rollback", {failing}, step_failed, rollback, rollback, apply, true},
       {"destroy", {apply}, 0, destroy, destroy, apply, false},
-      {"remove-worker", {apply}, 0, without, without, without, false},
+      {"remove-worker", {apply}, 0, without, without, without, false, true},
       {"move-gpu", {pair}, 0, moved, moved, moved, false},
   };
 }

@@ -20,6 +20,8 @@ struct Scenario {
   Words apply;                     // what is applied to recover
   // Rollback leads back to the server as the host's file describes it, instead of to what was prepared.
   bool rolls_back_to_start = false;
+  // What it does first cannot be taken back, so that rollback always refuses: a worker's pods are evicted.
+  bool commits_at_once = false;
 };
 
 // In the order in which they are tried. `directory` holds the specs, which write_specs() puts there.
