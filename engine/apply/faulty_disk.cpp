@@ -11,23 +11,19 @@
 #include <vector>
 
 namespace gpuplan {
-namespace {
-
-struct Pending {
-  sqlite3_int64 at = 0;  // of a truncation: the new size
-  std::string bytes;
-  bool truncates = false;
-};
-
-// One file as this process sees it.
-struct Image {
-  std::string content;
-  std::vector<Pending> pending;  // what the real file does not have yet
-};
-
-}  // namespace
 
 struct FaultyDisk::State {
+  struct Pending {
+    sqlite3_int64 at = 0;  // of a truncation: the new size
+    std::string bytes;
+    bool truncates = false;
+  };
+  // One file as this process sees it.
+  struct Image {
+    std::string content;
+    std::vector<Pending> pending;  // what the real file does not have yet
+  };
+
   sqlite3_vfs layer{};
   sqlite3_vfs* real = nullptr;
   std::string name;
@@ -39,6 +35,8 @@ struct FaultyDisk::State {
 namespace {
 
 using State = FaultyDisk::State;
+using Pending = State::Pending;
+using Image = State::Image;
 
 // SQLite gives the memory; the real layer's file lies behind it.
 struct File {
