@@ -18,11 +18,11 @@ constexpr Kind kinds[] = {
     {"call", "kill", &Counts::calls, every},
     {"call", "fail", &Counts::calls, every},
     {"call", "hang", &Counts::calls, 6},
-    {"plugin", "kill", &Counts::plugin_calls, 12},
-    {"plugin", "fail", &Counts::plugin_calls, 8},
+    {"plugin", "kill", &Counts::plugin_calls, 16},
+    {"plugin", "fail", &Counts::plugin_calls, 16},
     {"journal", "kill", &Counts::journal_writes, every},
-    {"journal", "power-cut", &Counts::journal_writes, 8},
-    {"journal", "fail", &Counts::journal_writes, 8},
+    {"journal", "power-cut", &Counts::journal_writes, 12},
+    {"journal", "fail", &Counts::journal_writes, 12},
     {"journal", "hang", &Counts::journal_writes, 3},
     {"disk", "power-cut", &Counts::disk_writes, 12},
     {"disk", "full", &Counts::disk_writes, 5},
@@ -50,7 +50,7 @@ int pick(std::mt19937_64& random, int from, int to) {  // std's own distribution
 }
 
 // The recovery of a run that was killed at a host call is killed at one of its own. Undoing takes about as many calls as
-// were made, completing those that were not. Every other recovery is killed at its very beginning.
+// were made, completing those that were not.
 Row crashes_of(Recovery recovery, const Prepared& prepared, int number, std::mt19937_64& random) {
   Row row{recovery == Recovery::rollback ? "call kill, rollback kill" : "call kill, apply kill", 0, {}};
   const int calls = prepared.counts.calls;
@@ -58,9 +58,8 @@ Row crashes_of(Recovery recovery, const Prepared& prepared, int number, std::mt1
     const int first = 1 + (pick(random, 0, calls / number) + i * calls / number) % calls;
     const int span = recovery == Recovery::rollback ? first : calls - first + 1;
     Point point{{fault_text("call", first, "kill")}, recovery, {}};
-    const bool at_once = i % 2 == 1;
-    const bool at_journal = at_once ? i % 4 == 1 : pick(random, 0, 3) == 0;
-    point.recovery_fault = fault_text(at_journal ? "journal" : "call", at_once ? 1 : pick(random, 1, std::max(span * 2 / 3, 1)),
+    const bool at_journal = pick(random, 0, 3) == 0;
+    point.recovery_fault = fault_text(at_journal ? "journal" : "call", pick(random, 1, std::max(span * 2 / 3, 1)),
                                       pick(random, 0, 3) == 0 ? "power-cut" : "kill");
     row.points.push_back(std::move(point));
   }
@@ -104,7 +103,8 @@ std::vector<Row> choose_points(const Prepared& prepared, bool full, std::uint64_
     out.push_back(std::move(row));
   }
   const int recoveries = full ? all_recoveries : sampled_recoveries;
-  if (!prepared.scenario.commits_at_once) out.push_back(crashes_of(Recovery::rollback, prepared, recoveries, random));
+  const Row rollbacks = crashes_of(Recovery::rollback, prepared, recoveries, random);
+  if (!prepared.scenario.commits_at_once) out.push_back(rollbacks);
   out.push_back(crashes_of(Recovery::apply, prepared, recoveries, random));
   if (full) out.push_back(random_pairs(prepared, random));
   return out;
