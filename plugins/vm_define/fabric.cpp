@@ -99,13 +99,13 @@ bool has_running_vm(const std::vector<std::string>& gpus, HostReader& host) {
   return false;
 }
 
+}  // namespace
+
 void drop(Change& change, std::string_view attribute) {
   change.attributes.erase(std::remove_if(change.attributes.begin(), change.attributes.end(),
                                          [&](const AttributeChange& item) { return item.name == attribute; }),
                           change.attributes.end());
 }
-
-}  // namespace
 
 void observe_partition(const Vm& vm, HostReader& host, Observation& observed) {
   const std::vector<std::string> now = observed.attributes.list("gpus");

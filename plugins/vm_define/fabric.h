@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "checks.h"
@@ -17,6 +18,9 @@ namespace gpuplan::vm_define {
 inline constexpr const char* active_partition = "fabric_partition";
 // The partition that the declared GPUs form. It does not change while a run changes other VMs.
 inline constexpr const char* wanted_partition = "partition_of_gpus";
+
+// Takes what a change says of an attribute out of it: a computed one that is known after all, or does not concern it.
+void drop(Change& change, std::string_view attribute);
 
 void observe_partition(const Vm& vm, HostReader& host, Observation& observed);
 // Completes a change by what has to happen to the partition.

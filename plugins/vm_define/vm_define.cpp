@@ -89,12 +89,6 @@ bool needs_guest_off(const Change& change) {
                      [](const AttributeChange& item) { return item.name != "power" && item.name != "owner"; });
 }
 
-void drop(Change& change, std::string_view attribute) {
-  change.attributes.erase(std::remove_if(change.attributes.begin(), change.attributes.end(),
-                                         [&](const AttributeChange& item) { return item.name == attribute; }),
-                          change.attributes.end());
-}
-
 // Disks that an interrupted run has replaced, but not come to delete.
 void plan_clearing(Change& change) {
   drop(change, left_behind);
