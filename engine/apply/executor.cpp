@@ -158,8 +158,7 @@ class Execution {
 
   Prior prior(const Address& address) const {
     const auto found = owned_.find(address);
-    if (found == owned_.end()) return {};
-    return {true, found->second.resource.declared, found->second.withdrawal_begun, found->second.commit_due};
+    return found == owned_.end() ? Prior() : prior_of(found->second);
   }
 
   Json origin(const Address& address) const {

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <set>
-
 #include "apply/journal_names.h"
 #include "apply/journal_rows.h"
 #include "plugin/change_json.h"
@@ -168,40 +166,8 @@ std::vector<StageRecord> read_stages(Database& database, std::int64_t run, Losse
   return stages;
 }
 
-// What the runs since the last that ended well have left undone, by address.
-struct Unfinished {
-  std::set<std::string> withdrawals;  // begun, and neither they nor a later stage completed
-  std::set<std::string> commits;      // of what was applied
-};
-
-Unfinished read_unfinished(Database& database) {
-  Unfinished out;
-  std::set<std::string> applied;
-  Statement rows = database.prepare(
-      "SELECT changes.address, stages.stage, stages.status FROM stages "
-      "JOIN changes ON changes.run = stages.run AND changes.position = stages.change "
-      "WHERE stages.run > (SELECT coalesce(max(id), 0) FROM runs WHERE status IN ('succeeded', 'rolled_back')) "
-      "ORDER BY stages.run, stages.position");
-  while (rows.step()) {
-    const std::string address = rows.text(0);
-    const bool done = rows.text(2) == to_string(StageStatus::done);
-    if (rows.text(1) == to_string(Stage::commit)) {
-      if (done) out.commits.erase(address);
-      else if (applied.count(address) > 0) out.commits.insert(address);
-      continue;
-    }
-    if (rows.text(2) == to_string(StageStatus::planned)) continue;
-    const bool is_withdrawal = rows.text(1) == to_string(Stage::withdraw);
-    if (done || rows.text(2) == to_string(StageStatus::undone)) out.withdrawals.erase(address);
-    else if (is_withdrawal) out.withdrawals.insert(address);
-    if (done && !is_withdrawal) applied.insert(address);
-  }
-  return out;
-}
-
 std::vector<OwnedResource> read_owned(Database& database, const UndoFiles& undo_files, Losses* losses) {
   std::vector<OwnedResource> owned;
-  const Unfinished unfinished = losses == nullptr ? read_unfinished(database) : Unfinished();
   Statement rows =
       database.prepare("SELECT address, resource, origin, first_run, complete FROM owned ORDER BY address");
   each_row(database, rows, losses, [&] { return "the record of " + rows.text(0); }, [&] {
@@ -210,10 +176,9 @@ std::vector<OwnedResource> read_owned(Database& database, const UndoFiles& undo_
     if (losses == nullptr) resource.origin = undo_data(rows, 2, "origin", undo_files);
     resource.first_run = rows.integer(3);
     resource.complete = rows.integer(4) != 0;
-    resource.withdrawal_begun = unfinished.withdrawals.count(rows.text(0)) > 0;
-    resource.commit_due = unfinished.commits.count(rows.text(0)) > 0;
     owned.push_back(std::move(resource));
   });
+  if (losses == nullptr) mark_unfinished(database, owned);
   return owned;
 }
 

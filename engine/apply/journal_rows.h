@@ -21,6 +21,8 @@ std::vector<ChangeRecord> read_changes(Database& database, std::int64_t run, con
                                        Losses* losses);
 std::vector<StageRecord> read_stages(Database& database, std::int64_t run, Losses* losses);
 std::vector<OwnedResource> read_owned(Database& database, const UndoFiles& undo_files, Losses* losses);
+// Sets of each what the runs since the last that ended well have left undone: withdrawal_begun, commit_due, is_gone.
+void mark_unfinished(Database& database, std::vector<OwnedResource>& owned);
 // The undo files that a row leads to.
 std::set<std::string> read_undo_references(Database& database);
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "json/json.h"
-#include "plugin/resource.h"
+#include "plugin/step_kind.h"
 
 namespace gpuplan {
 
@@ -15,6 +15,12 @@ struct OwnedResource {
   bool complete = false;        // false: begun by a run that did not get to its end
   bool withdrawal_begun = false;  // see Prior
   bool commit_due = false;        // likewise
+  bool is_gone = false;           // what it lived in was made anew since, by a run that did not end well
 };
+
+// What checks and observations are told of it.
+inline Prior prior_of(const OwnedResource& owned) {
+  return {true, owned.is_gone ? Attributes() : owned.resource.declared, owned.withdrawal_begun, owned.commit_due};
+}
 
 }  // namespace gpuplan

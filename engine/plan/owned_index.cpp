@@ -17,8 +17,7 @@ const OwnedResource* OwnedIndex::find(const Address& address) const {
 
 Prior OwnedIndex::prior(const Address& address) const {
   const OwnedResource* owned = find(address);
-  if (owned == nullptr) return {};
-  return {true, owned->resource.declared, owned->withdrawal_begun, owned->commit_due};
+  return owned == nullptr ? Prior() : prior_of(*owned);
 }
 
 std::set<Address> OwnedIndex::addresses() const {

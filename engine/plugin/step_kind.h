@@ -65,11 +65,11 @@ class RemovalScope {
 // What is known of one resource from before: for checks and observations.
 struct Prior {
   bool owned = false;      // gpuplan made it, or began to
-  Attributes declared;     // as last declared; empty if never
+  Attributes declared;     // as last declared; empty if never, or if what it lived in was made anew since
   // A run that did not end well began to take it away, or to halt it for a change, and nothing has completed it since: what
   // that asked for, such as a shutdown, may still come to pass after it is observed.
   bool withdrawal_begun = false;
-  // Such a run applied it, and did not come to its commit: what that was to delete may still be there.
+  // Such a run began to apply it, and did not come to its commit: what that was to delete may still be there.
   bool commit_due = false;
 };
 

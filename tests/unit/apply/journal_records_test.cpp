@@ -197,14 +197,56 @@ TEST_CASE("journal: a commit that a killed run did not come to is due") {
   plan.stages = {{0, Stage::apply, false, {}}, {1, Stage::apply, false, {}}, {0, Stage::commit, true, {0, 1}}};
   const auto run = journal->begin_run(sample_run(), plan);
   journal->captured(run, 0, "origin");
-  journal->stage_begins(run, 0);
   CHECK_FALSE(journal->owned()[0].commit_due);
+  journal->stage_begins(run, 0);
+  CHECK(journal->owned()[0].commit_due);
   journal->stage_ends(run, 0, StageStatus::done);
   CHECK(journal->owned()[0].commit_due);
   journal->commit_stage_begins(run, 2);
   CHECK(journal->owned()[0].commit_due);
   journal->stage_ends(run, 2, StageStatus::done);
   CHECK_FALSE(journal->owned()[0].commit_due);
+}
+
+TEST_CASE("journal: what lived in something that was made anew is gone until it is made again") {
+  const TempDirectory directory;
+  auto journal = Journal::open(directory.file("gpu.db"), "gpu");
+  Plan plan;
+  plan.changes = {sample_change("control-plane", Action::create), sample_change("kubernetes", Action::create),
+                  sample_change("operator", Action::create)};
+  for (std::size_t i = 1; i < plan.changes.size(); ++i) plan.changes[i].resource.lives_in = {plan.changes[i - 1].address};
+  plan.stages = {{0, Stage::apply, false, {}}, {1, Stage::apply, false, {0}}, {2, Stage::apply, false, {1}}};
+  const auto begin = [&] {
+    const auto run = journal->begin_run(sample_run(), plan);
+    for (std::size_t i = 0; i < plan.changes.size(); ++i) journal->captured(run, i, "origin");
+    return run;
+  };
+  const auto gone = [&] {
+    std::vector<bool> out;
+    for (const OwnedResource& item : journal->owned()) out.push_back(prior_of(item).declared.empty());
+    return out;
+  };
+  using Gone = std::vector<bool>;
+  const auto first = begin();
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) journal->stage_begins(first, i);
+  journal->run_ends(first, RunStatus::succeeded);
+  CHECK(gone() == Gone{false, false, false});
+
+  const auto second = begin();
+  CHECK(gone() == Gone{false, false, false});
+  journal->stage_begins(second, 0);
+  CHECK(gone() == Gone{false, true, true});
+  SECTION("made again, one after the other") {
+    const auto third = begin();
+    journal->stage_begins(third, 1);
+    CHECK(gone() == Gone{false, false, true});
+    journal->stage_begins(third, 2);
+    CHECK(gone() == Gone{false, false, false});
+  }
+  SECTION("the new one was taken back") {
+    journal->stage_ends(second, 0, StageStatus::undone);
+    CHECK(gone() == Gone{false, false, false});
+  }
 }
 
 TEST_CASE("journal: unchanged makes a resource complete, but takes nobody else's") {
