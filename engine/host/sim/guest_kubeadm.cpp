@@ -18,8 +18,7 @@ constexpr std::int64_t default_token_ttl = 24 * 3600;
 constexpr const char* hint = "To see the stack trace of this error execute with --v=5 or higher\n";
 
 // What init writes; what a second init stumbles over, and reset takes away.
-constexpr std::array<const char*, 4> manifests = {"kube-apiserver", "kube-controller-manager", "kube-scheduler",
-                                                  "etcd"};
+constexpr std::array<const char*, 4> static_pods = {"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"};
 constexpr const char* kubelet_conf = "/etc/kubernetes/kubelet.conf";
 constexpr const char* ca_certificate = "/etc/kubernetes/pki/ca.crt";
 
@@ -73,7 +72,7 @@ std::string what_is_in_the_way(const GuestDisk& disk, bool joining) {
   std::string out;
   if (!joining && disk.state.contains("cluster")) out += "\t[ERROR Port-6443]: Port 6443 is in use\n";
   if (!joining) {
-    for (const char* name : manifests) {
+    for (const char* name : static_pods) {
       const std::string path = fmt::format("/etc/kubernetes/manifests/{}.yaml", name);
       if (disk.files.count(path) > 0)
         out +=
@@ -163,7 +162,7 @@ CommandResult kubeadm_init(GuestCall& call, const ParsedArgv& arguments) {
   Json labels = registered_labels(init);
   labels["node-role.kubernetes.io/control-plane"] = "";
   cluster.nodes()[node] = new_node_state(call.world.address(), version, labels, call.world.now());
-  for (const char* name : manifests) made.files[fmt::format("/etc/kubernetes/manifests/{}.yaml", name)] = {"", 0600};
+  for (const char* name : static_pods) made.files[fmt::format("/etc/kubernetes/manifests/{}.yaml", name)] = {"", 0600};
   for (const char* path : {admin_kubeconfig, kubelet_conf, "/etc/kubernetes/super-admin.conf"})
     write_kubeconfig(made, path,
                      {endpoint, string_at(configuration, "/clusterName"), ca_hash,
