@@ -56,21 +56,29 @@ std::string Sha256::hex() {
   return gpuplan::hex(digest, size);
 }
 
-std::string ssh_fingerprint(std::string_view public_key) {
-  const std::string_view encoded = public_key.substr(public_key.find(' ') + 1);
-  std::vector<unsigned char> key(encoded.size() / 4 * 3);
-  const auto* from = reinterpret_cast<const unsigned char*>(encoded.data());
-  if (encoded.size() % 4 != 0 || EVP_DecodeBlock(key.data(), from, static_cast<int>(encoded.size())) < 0) {
-    throw std::invalid_argument("an ssh key that is no base64");
-  }
+std::string to_base64(std::string_view bytes) {
+  std::vector<unsigned char> text((bytes.size() + 2) / 3 * 4 + 1);  // with the zero that EVP_EncodeBlock appends
+  const auto* from = reinterpret_cast<const unsigned char*>(bytes.data());
+  const int length = EVP_EncodeBlock(text.data(), from, static_cast<int>(bytes.size()));
+  return {text.begin(), text.begin() + length};
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  std::vector<unsigned char> bytes(text.size() / 4 * 3);
+  const auto* from = reinterpret_cast<const unsigned char*>(text.data());
+  if (text.size() % 4 != 0 || EVP_DecodeBlock(bytes.data(), from, static_cast<int>(text.size())) < 0) return std::nullopt;
   // EVP_DecodeBlock counts the padding as bytes.
-  for (std::size_t i = encoded.size(); i > 0 && encoded[i - 1] == '='; --i) key.pop_back();
+  for (std::size_t i = text.size(); i > 0 && text[i - 1] == '=' && !bytes.empty(); --i) bytes.pop_back();
+  return std::string(bytes.begin(), bytes.end());
+}
+
+std::string ssh_fingerprint(std::string_view public_key) {
+  const auto key = from_base64(public_key.substr(public_key.find(' ') + 1));
+  if (!key) throw std::invalid_argument("an ssh key that is no base64");
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int size = 0;
-  if (EVP_Digest(key.data(), key.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) no_sha256();
-  std::array<unsigned char, EVP_MAX_MD_SIZE * 2> text{};
-  const int length = EVP_EncodeBlock(text.data(), digest.data(), static_cast<int>(size));
-  std::string out = "SHA256:" + std::string(text.begin(), text.begin() + length);
+  if (EVP_Digest(key->data(), key->size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) no_sha256();
+  const std::string out = "SHA256:" + to_base64({reinterpret_cast<const char*>(digest.data()), size});
   return out.substr(0, out.find('='));
 }
 

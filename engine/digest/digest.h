@@ -1,7 +1,8 @@
-// Fingerprints of texts, and unpredictable names. The only folder that includes OpenSSL.
+// Fingerprints of texts, base64, and unpredictable names. The only folder that includes OpenSSL.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,10 @@ class Sha256 {
 // The fingerprint of an ssh public key, "ssh-ed25519 AAAA…", as ssh-keygen(1) -l prints it: "SHA256:" and the digest in
 // base64 without padding. Throws std::invalid_argument if the second word is no base64. Thread-safe.
 std::string ssh_fingerprint(std::string_view public_key);
+
+// Base64 with padding (RFC 4648, section 4), without line breaks. from_base64: nothing for what is none. Thread-safe.
+std::string to_base64(std::string_view bytes);
+std::optional<std::string> from_base64(std::string_view text);
 
 // `count` random bytes from the kernel's generator as 2*count hexadecimal digits.
 // Throws std::runtime_error if the generator fails. Thread-safe.

@@ -15,6 +15,8 @@ std::string join_argv(const std::vector<std::string>& argv) {
 
 std::optional<std::vector<std::string>> HypervisorReader::console(const std::string& /*domain*/) { return std::nullopt; }
 
+std::optional<std::string> GuestReader::addresses_by_agent(const GuestTarget& /*guest*/) { return std::nullopt; }
+
 std::optional<std::vector<std::string>> Guests::login(const GuestTarget& /*guest*/, const std::vector<std::string>& /*command*/) {
   return std::nullopt;
 }

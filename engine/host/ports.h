@@ -199,6 +199,10 @@ class GuestReader {
   // True if the guest answers a login now. Never throws HostError::unreachable; refused means that somebody
   // answers who does not have the guest's host key.
   virtual bool answers(const GuestTarget& guest) = 0;
+  // Which addresses a VM has, as its guest agent says, in words for a user: "192.168.130.21 (enp1s0)". Nothing if no agent
+  // answers, and of machines. With an agent, commands still work when the network of the guest does not. Never throws
+  // HostError.
+  virtual std::optional<std::string> addresses_by_agent(const GuestTarget& guest);
   // Runs a command that changes nothing. A simulated guest refuses any other.
   virtual CommandResult query(const GuestTarget& guest, const Command& command) = 0;
   virtual std::optional<std::string> get(const GuestTarget& guest, const std::string& path) = 0;  // nothing if absent

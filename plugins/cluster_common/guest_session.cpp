@@ -51,9 +51,17 @@ std::string without_options(const std::vector<std::string>& argv) {
 
 }  // namespace
 
+bool GuestView::answers_login() {
+  try {
+    return host_.guests().answers(target_);
+  } catch (const HostError&) {
+    return false;
+  }
+}
+
 Presence GuestView::presence() {
   try {
-    if (host_.guests().answers(target_)) return Presence::answers;
+    if (host_.guests().answers(target_) || host_.guests().addresses_by_agent(target_)) return Presence::answers;
     if (target_.is_machine()) return Presence::silent;
     const auto domain = host_.hypervisor().domain(target_.node);
     if (!domain) return Presence::absent;
@@ -64,16 +72,13 @@ Presence GuestView::presence() {
 }
 
 std::string GuestView::trouble() {
-  switch (presence()) {
-    case Presence::off:
-      return target_.node + " is off";
-    case Presence::silent:
-      return fmt::format("{} does not answer a login at {}", target_.node, target_.address);
-    case Presence::absent:
-    case Presence::answers:
-      break;
-  }
-  return {};
+  if (answers_login()) return {};
+  const Presence now = presence();
+  if (now == Presence::absent) return {};
+  if (now == Presence::off) return target_.node + " is off";
+  const std::string silence = fmt::format("{} does not answer a login at {}", target_.node, target_.address);
+  const auto addresses = host_.guests().addresses_by_agent(target_);
+  return addresses ? fmt::format("{}; its guest agent answers: it has {}", silence, *addresses) : silence;
 }
 
 CommandResult GuestView::query(std::vector<std::string> argv, std::chrono::seconds limit) {
@@ -178,12 +183,10 @@ void wait_for_login(StepContext& context, GuestView& guest) {
       fmt::format("`gpuplan console {} --cluster {} --log` shows how far it is", guest.target().node, context.spec().cluster);
   wait_for(context, fmt::format("a login on {} at {}", guest.target().node, guest.target().address),
            context.spec().timeouts.ssh, [&](std::string& seen) {
-             const Presence presence = guest.presence();
-             if (presence == Presence::absent)
-               seen = fmt::format("there is no domain {}", guest.target().node);
-             else
-               seen = guest.trouble();
-             return presence == Presence::answers;
+             if (guest.answers_login()) return true;
+             seen = guest.presence() == Presence::absent ? fmt::format("there is no domain {}", guest.target().node)
+                                                         : guest.trouble();
+             return false;
            },
            {"ssh", console});
 }

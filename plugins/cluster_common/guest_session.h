@@ -15,7 +15,7 @@ namespace gpuplan::cluster {
 enum class Presence {
   absent,  // no such domain
   off,
-  silent,  // runs, but does not answer a login
+  silent,  // runs, but answers neither a login nor through its guest agent
   answers,
 };
 
@@ -27,7 +27,8 @@ class GuestView {
   const GuestTarget& target() const { return target_; }
   // A host whose hypervisor cannot be asked counts as silent. Never throws HostError.
   Presence presence();
-  // Presence in words for a user: "gpu-worker-1 is off"; empty if it answers or is absent.
+  bool answers_login();  // what its guest agent does is not enough
+  // Why it does not answer a login, in words for a user: "gpu-worker-1 is off"; empty if it does, or is absent.
   std::string trouble();
   CommandResult query(std::vector<std::string> argv, std::chrono::seconds limit = std::chrono::seconds(30));
   CommandResult query(const Command& command);

@@ -101,7 +101,10 @@ void start_guest(const std::string& name, const std::string& address, Host& host
     });
   } catch (const HostError& error) {
     if (error.kind() != HostError::Kind::timed_out) throw;
-    const std::string in_vain = fmt::format("{}; {}", waited_in_vain(what, limit), more_time("guest_boot", limit));
+    std::string in_vain = waited_in_vain(what, limit);
+    if (const auto addresses = host.guests().addresses_by_agent(target))
+      in_vain += fmt::format("; its guest agent answers: it has {}", *addresses);
+    in_vain += "; " + more_time("guest_boot", limit);
     fail_boot(HostError::Kind::timed_out, name, context.spec().cluster, in_vain, host);
   }
   if (!stopped) return;

@@ -101,9 +101,40 @@ def apply_again_changes_nothing(cluster):
 
 
 def leave(cluster):
+    if WORKER not in nodes(cluster):
+        return
     left = cluster.gpuplan("destroy", cluster.spec, "--target", f"worker-join/{WORKER}", "--yes")
     check(left.status == 0, left)
     check(nodes(cluster) == [CONTROL_PLANE], nodes(cluster))
+
+
+def set_link(state):
+    """Of the worker, as if its cable were pulled."""
+    listed = subprocess.run(["virsh", "-q", "-c", "qemu:///system", "domiflist", WORKER], capture_output=True, text=True,
+                            check=True).stdout.split()
+    subprocess.run(["virsh", "-q", "-c", "qemu:///system", "domif-setlink", WORKER, listed[0], state], check=True)
+
+
+def a_worker_without_a_network_leaves(cluster):
+    """a worker whose network is down: gpuplan says what its guest agent sees, and takes it out of the cluster through that"""
+    joined = "/etc/kubernetes/kubelet.conf"
+    check(cluster.ssh(WORKER, "test", "-e", joined).status == 0, "the worker has not joined")
+    cluster.ssh(WORKER, "systemctl", "start", "qemu-guest-agent")
+    subprocess.run(["ssh", "-O", "exit", "-o", f"ControlPath={cluster.directory}/%C", f"root@{ADDRESSES[WORKER]}"],
+                   capture_output=True, check=False)
+    set_link("down")
+    try:
+        silent = cluster.gpuplan("ssh", WORKER, "--cluster", NAME, "--", "true")
+        check(silent.status != 0, silent)
+        leave(cluster)
+    finally:
+        set_link("up")
+    for _ in range(60):
+        gone = cluster.ssh(WORKER, "test", "-e", joined)
+        if gone.status != 255:
+            break
+        time.sleep(2)
+    check(gone.status == 1, gone)
 
 
 def a_failing_join_is_completed(cluster):
@@ -193,5 +224,5 @@ def show_what_is_left(cluster):
 
 FAST = [a_cluster_is_made, guests_are_as_their_seed_says, scripts_find_nothing_to_do, logs_are_kept_without_secrets,
         apply_again_changes_nothing]
-ALL = FAST + [packages_are_installed_and_held, a_failing_join_is_completed,
-              an_expired_token_is_refused_and_rolled_back, a_guest_is_reset_during_its_join, a_worker_is_removed]
+ALL = FAST + [packages_are_installed_and_held, a_worker_without_a_network_leaves,
+              a_failing_join_is_completed, an_expired_token_is_refused_and_rolled_back, a_guest_is_reset_during_its_join, a_worker_is_removed]

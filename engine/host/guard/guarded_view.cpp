@@ -17,6 +17,10 @@ CommandResult GuardedView::run(const Command& command) {
 
 bool GuardedGuests::answers(const GuestTarget& guest) { return host_.guests().answers(guest); }
 
+std::optional<std::string> GuardedGuests::addresses_by_agent(const GuestTarget& guest) {
+  return host_.guests().addresses_by_agent(guest);
+}
+
 CommandResult GuardedGuests::query(const GuestTarget& guest, const Command& command) {
   return host_.guests().query(guest, command);
 }

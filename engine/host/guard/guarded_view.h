@@ -84,6 +84,7 @@ class GuardedGuests : public Guests {
  public:
   GuardedGuests(Host& host, const CallGuard& guard) : host_(host), guard_(guard) {}
   bool answers(const GuestTarget& guest) override;
+  std::optional<std::string> addresses_by_agent(const GuestTarget& guest) override;
   CommandResult query(const GuestTarget& guest, const Command& command) override;
   std::optional<std::string> get(const GuestTarget& guest, const std::string& path) override;
   CommandResult run(const GuestTarget& guest, const Command& command) override;

@@ -9,11 +9,12 @@
 #include <sstream>
 
 #include "digest/digest.h"
+#include "host/libvirt/libvirt_agent.h"
 #include "host/libvirt/libvirt_hypervisor.h"
+#include "host/local/guest_paths.h"
 #include "host/local/local_clock.h"
 #include "host/local/local_files.h"
 #include "host/local/run_command.h"
-#include "host/ssh/ssh_guests.h"
 
 namespace gpuplan {
 namespace {
@@ -54,8 +55,13 @@ class LocalHost : public Host {
         abandoned_(std::make_shared<AbandonedChildren>()),
         files_(options.root, options.read_limit, options.child_program, abandoned_),
         hypervisor_(make_libvirt_hypervisor(options.libvirt_uri, options.download_directory)),
-        guests_({options.key_directory, socket_directory()}, files_,
-                [this](const Command& command) { return run_command(command, *abandoned_); }) {}
+        ssh_({options.key_directory, socket_directory()}, files_,
+             [this](const Command& command) { return run_command(command, *abandoned_); }),
+        libvirt_agent_(options.libvirt_uri),
+        agent_([this](const std::string& domain, const std::string& command,
+                      std::chrono::seconds limit) { return libvirt_agent_.call(domain, command, limit); },
+               clock_),
+        guests_(ssh_, agent_) {}
 
   std::string identity() override;
   std::string description() override;
@@ -75,8 +81,11 @@ class LocalHost : public Host {
   const std::shared_ptr<AbandonedChildren> abandoned_;
   LocalFiles files_;
   const std::unique_ptr<Hypervisor> hypervisor_;
-  SshGuests guests_;
   LocalClock clock_;
+  SshGuests ssh_;
+  LibvirtAgent libvirt_agent_;
+  GuestAgent agent_;
+  GuestPaths guests_;
 };
 
 std::string LocalHost::read_or_empty(const std::string& path) {

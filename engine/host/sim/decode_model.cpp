@@ -199,6 +199,7 @@ void decode_guests(MappingDecoder& document, Model& model, Diagnostics& diagnost
     guest.integer("boot_seconds", model.boot_seconds, 0, 86400);
     guest.integer("shutdown_seconds", model.shutdown_seconds, 0, 86400);
     guest.string_list("unreachable", model.unreachable_guests);
+    guest.string_list("without_network", model.guests_without_network);
   });
   each_item(document, "machines", diagnostics, [&](const YamlNode& item, const std::string& path) {
     Machine machine;

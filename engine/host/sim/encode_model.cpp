@@ -223,6 +223,7 @@ std::string encode_model(const Model& model) {
   put(guest, "boot_seconds", model.boot_seconds, assumed.boot_seconds);
   put(guest, "shutdown_seconds", model.shutdown_seconds, assumed.shutdown_seconds);
   put(guest, "unreachable", model.unreachable_guests);
+  put(guest, "without_network", model.guests_without_network);
   put_section(out, "guest", std::move(guest));
   for (const Machine& machine : model.machines) out["machines"].push_back(encode_machine(machine));
   put(out, "image_reachable", model.image_reachable, true);

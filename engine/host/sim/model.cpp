@@ -224,6 +224,10 @@ bool guest_booted(const Model& model, const Domain& domain, std::int64_t now) {
          !holds(model.unreachable_guests, domain.name);
 }
 
+bool guest_has_network(const Model& model, const std::string& domain) {
+  return !holds(model.guests_without_network, domain);
+}
+
 std::int64_t total_memory_mib(const Model& model) {
   std::int64_t sum = 0;
   for (const NumaNode& node : model.numa) sum += node.memory_mib;

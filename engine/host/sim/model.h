@@ -217,6 +217,7 @@ struct Model {
   std::int64_t storage_free_gib = 2048;
   std::int64_t boot_seconds = 40;
   std::int64_t shutdown_seconds = 5;
+  std::vector<std::string> guests_without_network;  // only their guest agent answers
   std::vector<std::string> unreachable_guests;  // domains whose guest never answers
   bool image_reachable = true;
   std::string image_sha256;                     // of every image there is to fetch; empty: whatever is asked for
@@ -264,6 +265,7 @@ void settle(Model& model, std::int64_t now);
 // Turns a running domain off, as its end does in whatever way.
 void domain_stopped(Model& model, Domain& domain);
 bool guest_booted(const Model& model, const Domain& domain, std::int64_t now);
+bool guest_has_network(const Model& model, const std::string& domain);
 
 std::int64_t total_memory_mib(const Model& model);
 std::int64_t free_memory_mib(const Model& model);  // neither used, nor reserved for hugepages, nor given to domains

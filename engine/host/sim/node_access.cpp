@@ -135,10 +135,20 @@ GuestDisk& require_guest(Model& model, ModelWorld& world, const GuestTarget& gue
 
 bool SimGuests::answers(const GuestTarget& guest) {
   return simulation_.look([&](Model& model, std::int64_t now) {
-    if (!guest.is_machine()) return ModelWorld(model, now, guest.node).disk_of_node(guest.node) != nullptr;
+    if (!guest.is_machine()) {
+      return ModelWorld(model, now, guest.node).disk_of_node(guest.node) != nullptr && guest_has_network(model, guest.node);
+    }
     if (machine_at(model, guest.address) == nullptr) return false;
     require_machine(model, guest, false);
     return true;
+  });
+}
+
+std::optional<std::string> SimGuests::addresses_by_agent(const GuestTarget& guest) {
+  return simulation_.look([&](Model& model, std::int64_t now) -> std::optional<std::string> {
+    if (guest.is_machine() || ModelWorld(model, now, guest.node).disk_of_node(guest.node) == nullptr) return std::nullopt;
+    if (!guest_has_network(model, guest.node)) return "no address on enp1s0";
+    return guest.address + " (enp1s0)";
   });
 }
 

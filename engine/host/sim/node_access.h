@@ -10,6 +10,7 @@ class SimGuests : public Guests {
   explicit SimGuests(Simulation& simulation) : simulation_(simulation) {}
 
   bool answers(const GuestTarget& guest) override;
+  std::optional<std::string> addresses_by_agent(const GuestTarget& guest) override;
   CommandResult query(const GuestTarget& guest, const Command& command) override;
   std::optional<std::string> get(const GuestTarget& guest, const std::string& path) override;
   CommandResult run(const GuestTarget& guest, const Command& command) override;

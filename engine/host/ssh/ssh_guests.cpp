@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <sstream>
 
+#include "host/ssh/guest_files.h"
 #include "report/diagnostic.h"
 
 namespace gpuplan {
@@ -17,26 +17,12 @@ using Kind = HostError::Kind;
 // ssh's own failures; also what a remote command may return, but none of ours does.
 constexpr int ssh_failed = 255;
 constexpr int timeout_ended_it = 124;
-constexpr int absent = 44;  // of the script in get()
 constexpr std::chrono::seconds answer_limit{20};
-constexpr std::chrono::seconds transfer_limit{120};
 // After the limit of a command, ssh itself gets this long to bring home what the guest's timeout(1) said.
 constexpr std::chrono::seconds grace{5};
 
 // A session of sshd has neither a full PATH nor a known locale.
 constexpr const char* search_path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-std::string last_line(const std::string& text) {
-  std::istringstream lines(text);
-  std::string line, last;
-  while (std::getline(lines, line)) {
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
-    if (!line.empty()) last = line;
-  }
-  return last;
-}
-
-std::string shown(const GuestTarget& guest) { return fmt::format("{} ({})", guest.node, guest.address); }
 
 // The command line for the shell that sshd starts: `argv` as root, with a full PATH and a known locale.
 std::string as_root(const GuestTarget& guest, const std::vector<std::string>& argv) {
@@ -222,6 +208,10 @@ CommandResult SshGuests::run(const GuestTarget& guest, const Command& command) {
   return result;
 }
 
+bool never_reached(const HostError& error) {
+  return error.kind() == Kind::unreachable && error.output_tail().find("ssh: connect to host ") != std::string::npos;
+}
+
 bool SshGuests::answers(const GuestTarget& guest) {
   try {
     return run(guest, {{"true"}, {}, answer_limit}).ok();
@@ -229,40 +219,6 @@ bool SshGuests::answers(const GuestTarget& guest) {
     if (error.kind() == Kind::unreachable || error.kind() == Kind::timed_out) return false;
     throw;
   }
-}
-
-// The scripts below are constants; what varies is handed to them as arguments.
-
-std::optional<std::string> SshGuests::get(const GuestTarget& guest, const std::string& path) {
-  const std::string script = fmt::format("test -e \"$1\" || exit {}; exec cat -- \"$1\"", absent);
-  const Command command{{"sh", "-c", script, "get", path}, {}, transfer_limit};
-  CommandResult result = run(guest, command);
-  if (result.exit_status == absent) return std::nullopt;
-  if (result.ok()) return std::move(result.output);
-  throw HostError(Kind::failed, path,
-                  fmt::format("cannot read {} on {}: {}", path, shown(guest), printable(last_line(result.errors))),
-                  result.errors);
-}
-
-void SshGuests::put(const GuestTarget& guest, const std::string& path, const std::string& content, unsigned mode) {
-  constexpr const char* script =
-      "umask 077; mkdir -p -- \"$(dirname -- \"$1\")\" && cat >\"$1.gpuplan-new\" && chmod \"$2\" \"$1.gpuplan-new\" "
-      "&& mv -f -- \"$1.gpuplan-new\" \"$1\"";
-  const Command command{{"sh", "-c", script, "put", path, fmt::format("{:04o}", mode)}, content, transfer_limit};
-  const CommandResult result = run(guest, command);
-  if (result.ok()) return;
-  throw HostError(Kind::failed, path,
-                  fmt::format("cannot write {} on {}: {}", path, shown(guest), printable(last_line(result.errors))),
-                  result.errors);
-}
-
-void SshGuests::remove(const GuestTarget& guest, const std::string& path) {
-  const Command command{{"rm", "-f", "--", path}, {}};
-  const CommandResult result = run(guest, command);
-  if (result.ok()) return;
-  throw HostError(Kind::failed, path,
-                  fmt::format("cannot remove {} on {}: {}", path, shown(guest), printable(last_line(result.errors))),
-                  result.errors);
 }
 
 }  // namespace gpuplan
