@@ -51,9 +51,37 @@ std::string transition(const AttributeChange& change, const std::string& unit) {
   return fmt::format("{}{} → {}", before, unit_follows ? "" : unit, after);
 }
 
+std::vector<std::string> those_besides(const std::vector<std::string>& entries, const std::vector<std::string>& others) {
+  std::vector<std::string> out;
+  std::copy_if(entries.begin(), entries.end(), std::back_inserter(out), [&](const std::string& entry) {
+    return std::find(others.begin(), others.end(), entry) == others.end();
+  });
+  return out;
+}
+
+// Of a long list only the entries that go and come, a line each. Nothing for a short list, and where the order alone changes
+// or no entry stays: that is shown whole.
+std::string entries_that_differ(const AttributeChange& change) {
+  constexpr std::size_t longest_line = 100;
+  const auto* before = std::get_if<std::vector<std::string>>(&change.before);
+  const auto* after = std::get_if<std::vector<std::string>>(&change.after);
+  if (change.sensitive || !change.known || before == nullptr || after == nullptr) return {};
+  if (to_text(change.before).size() + to_text(change.after).size() <= longest_line) return {};
+  const auto goes = those_besides(*before, *after);
+  const auto comes = those_besides(*after, *before);
+  const std::size_t stay = before->size() - goes.size();
+  if (stay == 0 || goes.size() + comes.size() == 0) return {};
+  std::string out = fmt::format("{} {}", stay, stay == 1 ? "entry stays" : "entries stay");
+  for (const std::string& entry : goes) out += fmt::format("\n        - {}", printable(entry));
+  for (const std::string& entry : comes) out += fmt::format("\n        + {}", printable(entry));
+  return out;
+}
+
 std::string print_attribute(const Change& change, const AttributeChange& attribute, const StepKind* kind,
                             const PrintStyle& style) {
-  std::string line = fmt::format("      {}: {}", attribute.name, transition(attribute, unit_of(kind, attribute.name)));
+  std::string text = entries_that_differ(attribute);
+  if (text.empty()) text = transition(attribute, unit_of(kind, attribute.name));
+  std::string line = fmt::format("      {}: {}", attribute.name, text);
   if (attribute.forces_replace) line += painted("  (forces replacement)", red, style);
   if (style.explain) {
     const auto source = change.before.read_from.find(attribute.name);

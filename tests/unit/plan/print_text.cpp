@@ -1,6 +1,8 @@
 // Plans and checks as text.
 #include "plan/print_text.h"
 
+#include <fmt/format.h>
+
 #include "support/catch.h"
 
 using namespace gpuplan;
@@ -101,6 +103,21 @@ TEST_CASE("units stand once, behind the last value that has one") {
   CHECK_THAT(print_change(change, kinds, {}), contains("      memory: 16384 MiB\n"));
   change.attributes = {attribute("memory", std::int64_t{8192}, Value{})};
   CHECK_THAT(print_change(change, kinds, {}), contains("      memory: 8192 MiB → (none)\n"));
+}
+
+TEST_CASE("of a long list the entries that go and come are shown") {
+  using List = std::vector<std::string>;
+  const std::string stays(60, 's');
+  const auto printed = [&](List before, List after) {
+    Change change = change_of("vm-define", "gpu-worker-1", Action::update);
+    change.attributes = {attribute("mirrors", std::move(before), std::move(after))};
+    return print_change(change, kinds_with_units(), {});
+  };
+  CHECK_THAT(printed({stays, "old"}, {stays, "new\x1b"}),
+             contains("      mirrors: 1 entry stays\n        - old\n        + new\\x1b\n"));
+  CHECK_THAT(printed({"a", "b"}, {"a", "c"}), contains("      mirrors: [a, b] → [a, c]\n"));
+  CHECK_THAT(printed({stays, "b"}, {"b", stays}), contains(fmt::format("[{0}, b] → [b, {0}]", stays)));
+  CHECK_THAT(printed({stays}, {std::string(60, 't')}), contains("] → ["));
 }
 
 TEST_CASE("values that are not known yet and secrets are not shown") {
