@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
+#include <sstream>
 
 namespace gpuplan {
 namespace {
@@ -32,6 +34,16 @@ std::string described(const SupportedVersions& line) {
                      line.kubernetes_last, line.guest);
 }
 
+// The series that the spec asks for, "26.3".
+std::string wanted_series(const Spec& spec) {
+  return series_of(spec.gpu_operator.version.empty() ? default_gpu_operator_version : std::string_view(spec.gpu_operator.version));
+}
+
+bool covers(const SupportedVersions& line, const Spec& spec) {
+  const int minor = minor_of(spec.kubernetes.version);
+  return line.gpu_operator == wanted_series(spec) && minor >= line.kubernetes_first && minor <= line.kubernetes_last;
+}
+
 // The lines of one series, or if it has none of all.
 std::string what_is_supported(const std::string& series) {
   std::string of_series, all;
@@ -55,22 +67,58 @@ const std::vector<SupportedVersions>& supported_versions() {
   return table;
 }
 
+std::string system_of_image(std::string_view file_name) {
+  constexpr std::pair<std::string_view, std::string_view> names[] = {
+      {"jammy", "Ubuntu 22.04"},        {"ubuntu-22.04", "Ubuntu 22.04"}, {"noble", "Ubuntu 24.04"},
+      {"ubuntu-24.04", "Ubuntu 24.04"}, {"focal", "Ubuntu 20.04"},        {"ubuntu-20.04", "Ubuntu 20.04"},
+      {"bookworm", "Debian 12"},        {"debian-12", "Debian 12"},       {"trixie", "Debian 13"},
+      {"debian-13", "Debian 13"},       {"bullseye", "Debian 11"},        {"debian-11", "Debian 11"},
+  };
+  for (const auto& [part, system] : names) {
+    if (file_name.find(part) != std::string_view::npos) return std::string(system);
+  }
+  return {};
+}
+
+std::string system_of_os_release(const std::string& text) {
+  std::istringstream lines(text);
+  std::string name, version;
+  for (std::string line; std::getline(lines, line);) {
+    std::erase_if(line, [](char c) { return c == '"' || c == '\'' || c == '\r'; });
+    if (line.rfind("ID=", 0) == 0) name = line.substr(3);
+    if (line.rfind("VERSION_ID=", 0) == 0) version = line.substr(11);
+  }
+  if (name.empty()) return {};
+  name.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(name.front())));
+  return printable(version.empty() ? name : name + " " + version);
+}
+
+std::string why_unsupported(const Spec& spec, const std::string& system) {
+  if (system.empty() || !needs_operator(spec)) return {};
+  for (const SupportedVersions& line : supported_versions()) {
+    if (covers(line, spec) && line.guest == system) return {};
+  }
+  return fmt::format("GPU Operator {} with Kubernetes {} is not among the supported versions on {}", wanted_series(spec),
+                     spec.kubernetes.version, system);
+}
+
 void warn_of_unsupported_versions(const Spec& spec, Diagnostics& diagnostics) {
   if (!needs_operator(spec)) return;
-  const std::string series = series_of(spec.gpu_operator.version.empty() ? default_gpu_operator_version
-                                                                         : std::string_view(spec.gpu_operator.version));
-  const int minor = minor_of(spec.kubernetes.version);
-  bool series_known = false;
-  for (const SupportedVersions& line : supported_versions()) {
-    if (line.gpu_operator != series) continue;
-    series_known = true;
-    if (minor >= line.kubernetes_first && minor <= line.kubernetes_last) return;
+  const std::string series = wanted_series(spec);
+  const auto& table = supported_versions();
+  const std::string next = "supported are " + what_is_supported(series);
+  if (std::none_of(table.begin(), table.end(), [&](const auto& line) { return covers(line, spec); })) {
+    const bool series_known = std::any_of(table.begin(), table.end(), [&](const auto& line) { return line.gpu_operator == series; });
+    diagnostics.warning(locate(spec, series_known ? "kubernetes.version" : "gpu_operator.version"),
+                        fmt::format("Kubernetes {} with GPU Operator {} is not among the supported versions",
+                                    spec.kubernetes.version, series),
+                        next);
+    return;
   }
-  const SourceLocation where = locate(spec, series_known ? "kubernetes.version" : "gpu_operator.version");
-  diagnostics.warning(where,
-                      fmt::format("Kubernetes {} with GPU Operator {} is not among the supported versions",
-                                  spec.kubernetes.version, series),
-                      "supported are " + what_is_supported(series));
+  const bool is_local = !spec.image.path.empty();
+  const std::string& source = is_local ? spec.image.path : spec.image.url;
+  const std::string against = why_unsupported(spec, system_of_image(source.substr(source.rfind('/') + 1)));
+  if (!against.empty()) diagnostics.warning(locate(spec, is_local ? "image.path" : "image.url"), against + ", which the image has by its name", next);
 }
 
 }  // namespace gpuplan

@@ -23,7 +23,15 @@ struct SupportedVersions {
 };
 const std::vector<SupportedVersions>& supported_versions();
 
-// Adds a warning for a spec whose versions no line of the table has. A spec without GPUs for Kubernetes has none.
+// "Ubuntu 24.04" for "noble-server-cloudimg-amd64.img"; empty for a name that does not tell. Pure.
+std::string system_of_image(std::string_view file_name);
+// "Ubuntu 24.04" for the text of an os-release(5) file of it; empty if it names no system. Pure.
+std::string system_of_os_release(const std::string& text);
+// What stands against GPU nodes with that system, as a sentence: empty if a line of the table has it, if it is empty, or
+// if the spec has no GPUs for Kubernetes. Pure.
+std::string why_unsupported(const Spec& spec, const std::string& system);
+
+// Adds a warning for a spec whose versions, or whose image by its name, no line of the table has. A spec without GPUs for Kubernetes has none.
 void warn_of_unsupported_versions(const Spec& spec, Diagnostics& diagnostics);
 
 }  // namespace gpuplan

@@ -9,6 +9,7 @@
 #include "cluster_common/stored_declaration.h"
 #include "host/guest_target.h"
 #include "plugin/plugin.h"
+#include "spec/supported_versions.h"
 
 namespace gpuplan::worker_join {
 namespace {
@@ -54,6 +55,25 @@ void check_taints(std::vector<CheckResult>& out, const Resource& resource, const
                    "use the key nvidia.com/gpu with the effect NoSchedule, or tolerate the taint in gpu_operator.values: "
                    "daemonsets.tolerations and node-feature-discovery.worker.tolerations",
                    false, locate(spec, fmt::format("nodes.{}.taints", worker.key))});
+  }
+}
+
+// The system that a worker with GPUs has, seen when it answers: the name of an image is only a guess.
+void check_system(std::vector<CheckResult>& out, const Resource& resource, const Spec& spec, HostReader& host) {
+  const GuestTarget target = Worker::from(resource.declared).target();
+  const bool has_gpus = std::any_of(spec.workers.begin(), spec.workers.end(), [&](const WorkerSpec& worker) {
+    return worker.name == target.node && !worker.gpu_indexes.empty();
+  });
+  try {
+    if (!has_gpus || !spec.gpu_operator.enabled || !host.guests().answers(target)) return;
+    const std::string file = "/etc/os-release";
+    const std::string against = why_unsupported(spec, system_of_os_release(host.guests().get(target, file).value_or("")));
+    if (against.empty()) return;
+    out.push_back({"node-system", resource.address, CheckStatus::warn, fmt::format("{} of {}", against, target.node),
+                   fmt::format("{} of {}", file, target.node), "docs/versions.md says which are; GPUs may work nevertheless",
+                   false, locate(spec, "image")});
+  } catch (const HostError&) {
+    // Its membership, which does need an answer, says what is wrong.
   }
 }
 
@@ -113,6 +133,7 @@ std::vector<CheckResult> WorkerJoin::check(const Resource& resource, const Spec&
   check_taints(out, resource, spec);
   const Worker worker = Worker::from(resource.declared);
   cluster::check_machine(out, resource, worker.target(), prior.declared.text("login"), prior, host);
+  check_system(out, resource, spec, host);
   ClusterView view(host, worker.control_plane);
   std::string note;
   if (prior.owned || view.reach(note) != Reach::cluster) return out;

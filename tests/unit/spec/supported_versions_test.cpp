@@ -73,6 +73,22 @@ TEST_CASE("a combination outside the table is warned of, with what is supported"
   CHECK_THAT(old, contains("GPU Operator 26.7 with Kubernetes 1.33 to 1.37 on Ubuntu 24.04"));
 }
 
+TEST_CASE("an image whose name tells a system outside the table is warned of") {
+  const std::string said = said_of("image: {path: /images/debian-12-genericcloud-amd64.qcow2}\n");
+  CHECK_THAT(said, contains("f.yaml:3:15: warning: GPU Operator 26.3 with Kubernetes 1.34 is not among the supported versions on "
+                            "Debian 12, which the image has by its name\n"));
+  CHECK_THAT(said, contains("  next: supported are GPU Operator 26.3 with Kubernetes 1.33 to 1.36 on Ubuntu 22.04; "));
+  CHECK(said_of("image: {path: /images/jammy-server-cloudimg-amd64.img}\n").empty());
+  CHECK(said_of("image: {path: /noble/own.qcow2}\n").empty());
+}
+
+TEST_CASE("the system of a node is read from its os-release") {
+  CHECK(system_of_os_release("NAME=\"Ubuntu\"\nVERSION_ID=\"24.04\"\nID=ubuntu\n") == "Ubuntu 24.04");
+  CHECK(system_of_os_release("ID=debian\nVERSION_ID=\"12\"\n") == "Debian 12");
+  CHECK(system_of_os_release("ID=arch\n") == "Arch");
+  CHECK(system_of_os_release("no such file").empty());
+}
+
 TEST_CASE("versions matter only where Kubernetes is to have GPUs") {
   const std::string old = "kubernetes: {version: \"1.30\"";
   CHECK(said_of(old + ", enabled: false}\n").empty());
