@@ -1,10 +1,14 @@
 #include "host/libvirt/libvirt_storage.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 
+#include "host/files/descriptor.h"
 #include "host/libvirt/volume_source.h"
 
 namespace gpuplan {
@@ -110,6 +114,21 @@ void require_sha256(ImageFile& image, const std::string& path, const std::string
                   fmt::format("the disk image {} has the SHA-256 {}, not {}; fetch it again, or correct image.sha256 in "
                               "the spec",
                               path, found, expected));
+}
+
+void sync_path(const std::string& path, int flags) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags));
+  // Not for us to open, or libvirt's test driver, which has no files.
+  if (!file) return;
+  if (::fsync(file.get()) == 0) return;
+  throw HostError(kind_of_errno(errno), path, fmt::format("cannot write {} out to its disk: {}", path, words_for_errno(errno)));
+}
+
+// libvirt is done while the kernel still holds what it wrote: after a power cut there would be a volume without its content.
+void write_out(virStorageVolPtr volume, const std::string& name) {
+  const std::string path = take_text(virStorageVolGetPath(volume), "ask for the path of the volume " + name, name);
+  sync_path(path, 0);
+  sync_path(path.substr(0, path.rfind('/')), O_DIRECTORY);
 }
 
 }  // namespace
@@ -233,7 +252,7 @@ void LibvirtStorage::create(const std::string& pool_name, const std::string& nam
   definition.capacity_bytes = capacity_bytes;
   definition.backing_path = backing_path;
   if (!backing_path.empty()) definition.backing_format = format_of(backing_path);
-  make(pool.get(), definition);
+  write_out(make(pool.get(), definition).get(), name);
 }
 
 void LibvirtStorage::fill(virStoragePoolPtr pool, const VolumeDefinition& definition, VolumeSource& source,
@@ -245,6 +264,7 @@ void LibvirtStorage::fill(virStoragePoolPtr pool, const VolumeDefinition& defini
   try {
     const VolumeHandle volume = make(pool, definition);
     send(connection.get(), volume.get(), definition.name, source, deadline);
+    write_out(volume.get(), definition.name);
   } catch (const HostError&) {
     // The marker goes last, and stays if this fails too.
     delete_if_present(pool, definition.name);
