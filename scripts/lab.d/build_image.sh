@@ -30,7 +30,7 @@ build_image() {
   awk '{print "lab", $1, $2}' tree/etc/ssh/ssh_host_ed25519_key.pub >known_hosts
 
   truncate -s 64G disk.img  # sparse; the VMs' disks are declared with tens of GiB
-  mke2fs -q -t ext4 -N 100000 -E lazy_itable_init=0,nodiscard -O ^has_journal -d tree disk.img
+  mke2fs -q -t ext4 -N 100000 -E lazy_itable_init=0,nodiscard -J size=64 -d tree disk.img
   rm -rf tree
   cp "$stage_kernel/vmlinuz" "$stage_kernel/initrd.gz" .
 }

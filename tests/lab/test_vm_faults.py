@@ -9,7 +9,7 @@ NO_KUBERNETES = {"kubernetes": {"enabled": False}}
 WORKER = "lab-worker-1"
 
 
-class VmFaults(LabCase):
+class OneWorker(LabCase):
     """One worker with one GPU, which takes about a minute and a half to boot."""
 
     def setUp(self):
@@ -28,6 +28,10 @@ class VmFaults(LabCase):
         self.run_gpuplan("destroy", "--cluster", "lab", "--yes", limit=900)
         self.assert_returned(GPU_A)
         self.assert_clean()
+
+
+class VmFaults(OneWorker):
+    """Programs that are killed beside the VM, and the VM itself."""
 
     @variant("full")
     def test_gpuplan_killed_while_its_vm_boots(self):
@@ -82,6 +86,35 @@ class VmFaults(LabCase):
         running = self.lab.output(f"virsh dumpxml {WORKER}")
         self.assertEqual(re.search(r"<memory unit='KiB'>(\d+)<", running).group(1), str(1280 * 1024))
         self.run_gpuplan("plan", more, "--detailed-exitcode")
+        self.destroy()
+
+
+class PowerCut(OneWorker):
+    """The whole machine, in the middle of a run: what nobody has synced is gone."""
+
+    restores = True
+
+    def cut_during_apply(self):
+        self.lab.output("sync")  # the binaries and the spec
+        self.apply_until_the_worker_runs()
+        self.lab.control("fault", "power-cut")
+        self.assertIn("apply, killed", self.run_gpuplan("status", "--cluster", "lab").output)
+        # libvirt forgets a domain that ran when the power went, and leaves its sockets.
+        self.lab.output(f"rm -rf /var/lib/libvirt/qemu/domain-*-{WORKER} /var/lib/libvirt/qemu/channel/target/domain-*-{WORKER}")
+
+    @variant("full")
+    def test_rollback_puts_everything_back(self):
+        self.cut_during_apply()
+        undone = self.run_gpuplan("rollback", "--cluster", "lab", "--yes", limit=600)
+        self.assertIn("are as they were before run", undone.output)
+        self.assert_returned(GPU_A)
+        self.assert_clean()
+
+    @variant("full")
+    def test_apply_completes_the_job(self):
+        self.cut_during_apply()
+        self.run_gpuplan("apply", self.name, "--yes", limit=900)
+        self.run_gpuplan("plan", self.name, "--detailed-exitcode")
         self.destroy()
 
 
