@@ -51,34 +51,31 @@ std::string without_options(const std::vector<std::string>& argv) {
 
 }  // namespace
 
-bool GuestView::answers_login() {
+GuestView::Look GuestView::look() {
+  Look seen;
   try {
-    return host_.guests().answers(target_);
+    seen.lets_in = host_.guests().answers(target_);
+    if (!seen.lets_in) seen.addresses = host_.guests().addresses_by_agent(target_);
+    if (seen.lets_in || seen.addresses) {
+      seen.presence = Presence::answers;
+    } else if (!target_.is_machine()) {
+      const auto domain = host_.hypervisor().domain(target_.node);
+      if (!domain) seen.presence = Presence::absent;
+      else if (domain->power != PowerState::running) seen.presence = Presence::off;
+    }
   } catch (const HostError&) {
-    return false;
+    // Silent.
   }
+  return seen;
 }
 
-Presence GuestView::presence() {
-  try {
-    if (host_.guests().answers(target_) || host_.guests().addresses_by_agent(target_)) return Presence::answers;
-    if (target_.is_machine()) return Presence::silent;
-    const auto domain = host_.hypervisor().domain(target_.node);
-    if (!domain) return Presence::absent;
-    return domain->power == PowerState::running ? Presence::silent : Presence::off;
-  } catch (const HostError&) {
-    return Presence::silent;
-  }
-}
+std::string GuestView::trouble() { return words_of(look()); }
 
-std::string GuestView::trouble() {
-  if (answers_login()) return {};
-  const Presence now = presence();
-  if (now == Presence::absent) return {};
-  if (now == Presence::off) return target_.node + " is off";
+std::string GuestView::words_of(const Look& seen) const {
+  if (seen.lets_in || seen.presence == Presence::absent) return {};
+  if (seen.presence == Presence::off) return target_.node + " is off";
   const std::string silence = fmt::format("{} does not answer a login at {}", target_.node, target_.address);
-  const auto addresses = host_.guests().addresses_by_agent(target_);
-  return addresses ? fmt::format("{}; its guest agent answers: it has {}", silence, *addresses) : silence;
+  return seen.addresses ? fmt::format("{}; its guest agent answers: it has {}", silence, *seen.addresses) : silence;
 }
 
 CommandResult GuestView::query(std::vector<std::string> argv, std::chrono::seconds limit) {
@@ -183,10 +180,10 @@ void wait_for_login(StepContext& context, GuestView& guest) {
       fmt::format("`gpuplan console {} --cluster {} --log` shows how far it is", guest.target().node, context.spec().cluster);
   wait_for(context, fmt::format("a login on {} at {}", guest.target().node, guest.target().address),
            context.spec().timeouts.ssh, [&](std::string& seen) {
-             if (guest.answers_login()) return true;
-             seen = guest.presence() == Presence::absent ? fmt::format("there is no domain {}", guest.target().node)
-                                                         : guest.trouble();
-             return false;
+             const GuestView::Look now = guest.look();
+             seen = now.presence == Presence::absent ? fmt::format("there is no domain {}", guest.target().node)
+                                                     : guest.words_of(now);
+             return now.lets_in;
            },
            {"ssh", console});
 }

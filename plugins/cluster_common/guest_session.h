@@ -25,11 +25,18 @@ class GuestView {
   GuestView(HostReader& host, GuestTarget target) : host_(host), target_(std::move(target)) {}
 
   const GuestTarget& target() const { return target_; }
-  // A host whose hypervisor cannot be asked counts as silent. Never throws HostError.
-  Presence presence();
-  bool answers_login();  // what its guest agent does is not enough
+  struct Look {
+    Presence presence = Presence::silent;
+    bool lets_in = false;                  // answers a login; what its guest agent does is not enough
+    std::optional<std::string> addresses;  // as its guest agent says, if it does not
+  };
+  // Asks the login, the guest agent and the hypervisor, each once at most. A host whose hypervisor cannot be asked counts as
+  // silent. Never throws HostError.
+  Look look();
+  Presence presence() { return look().presence; }
   // Why it does not answer a login, in words for a user: "gpu-worker-1 is off"; empty if it does, or is absent.
-  std::string trouble();
+  std::string words_of(const Look& seen) const;
+  std::string trouble();  // the words of a look now
   CommandResult query(std::vector<std::string> argv, std::chrono::seconds limit = std::chrono::seconds(30));
   CommandResult query(const Command& command);
   bool has(const std::string& path);
