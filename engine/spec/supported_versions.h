@@ -31,7 +31,8 @@ std::string system_of_os_release(const std::string& text);
 // if the spec has no GPUs for Kubernetes. Pure.
 std::string why_unsupported(const Spec& spec, const std::string& system);
 
-// Adds a warning for a spec whose versions, or whose image by its name, no line of the table has. A spec without GPUs for Kubernetes has none.
+// Adds a warning for a spec whose versions, or whose image by its name, no line of the table has. A spec without GPUs
+// for Kubernetes has none.
 void warn_of_unsupported_versions(const Spec& spec, Diagnostics& diagnostics);
 
 }  // namespace gpuplan

@@ -38,11 +38,9 @@ Subject::~Subject() {
   if (!keeps_objects) return;
   try {
     Hypervisor& hypervisor = host->hypervisor();
-    if (const auto domain = hypervisor.domain(contract_domain)) {
-      if (domain->power == PowerState::running) hypervisor.kill_domain(contract_domain);
-      hypervisor.undefine_domain(contract_domain);
-    }
-    if (hypervisor.network(contract_network)) hypervisor.remove_network(contract_network);
+    if (hypervisor.domain(contract_domain)) hypervisor.kill_domain(contract_domain);
+    hypervisor.undefine_domain(contract_domain);
+    hypervisor.remove_network(contract_network);
     if (!hypervisor.pool(contract_pool)) return;
     for (const VolumeState& volume : hypervisor.volumes(contract_pool)) hypervisor.delete_volume(contract_pool, volume.name);
     hypervisor.remove_pool(contract_pool);

@@ -29,6 +29,12 @@ class OneWorker(LabCase):
         self.assert_returned(GPU_A)
         self.assert_clean()
 
+    def roll_back(self):
+        undone = self.run_gpuplan("rollback", "--cluster", "lab", "--yes", limit=600)
+        self.assertIn("are as they were before run", undone.output)
+        self.assert_returned(GPU_A)
+        self.assert_clean()
+
 
 class VmFaults(OneWorker):
     """Programs that are killed beside the VM, and the VM itself."""
@@ -49,10 +55,7 @@ class VmFaults(OneWorker):
         self.apply_until_the_worker_runs()
         self.lab.output("systemctl kill --signal KILL lab-apply")
         self.wait_for_apply()
-        undone = self.run_gpuplan("rollback", "--cluster", "lab", "--yes", limit=600)
-        self.assertIn("are as they were before run", undone.output)
-        self.assert_returned(GPU_A)
-        self.assert_clean()
+        self.roll_back()
 
     @variant("full")
     def test_libvirtd_killed_while_a_vm_boots(self):
@@ -105,10 +108,7 @@ class PowerCut(OneWorker):
     @variant("full")
     def test_rollback_puts_everything_back(self):
         self.cut_during_apply()
-        undone = self.run_gpuplan("rollback", "--cluster", "lab", "--yes", limit=600)
-        self.assertIn("are as they were before run", undone.output)
-        self.assert_returned(GPU_A)
-        self.assert_clean()
+        self.roll_back()
 
     @variant("full")
     def test_apply_completes_the_job(self):
