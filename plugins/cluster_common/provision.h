@@ -17,11 +17,13 @@ struct GuestScript {
   std::map<std::string, std::string> files;  // by path: what has to be on the guest before it runs; nothing secret
 };
 
-// For a node that is to join the spec's cluster, in the order in which they have to run. `declared`: of its resource.
-std::vector<GuestScript> node_scripts(const Spec& spec, const Attributes& declared, const GuestTarget& node, bool with_driver);
-GuestScript helm_script(const Spec& spec);
+// The exit status of a script's --check that finds something missing (scripts/guest/lib.sh).
+inline constexpr int incomplete = 10;
+
 // How a script is run. The text comes through standard input: nothing of it has to be on the guest.
 Command command_of(const GuestScript& script, bool check, std::chrono::seconds limit);
+// What to say where a --check exits with neither 0 nor `incomplete`.
+HostError check_failure(const std::string& node, const GuestScript& script, const CommandResult& result);
 // Runs one script if its --check finds something missing. Throws HostError.
 void run_script(Guest& guest, const GuestScript& script, StepContext& context);
 

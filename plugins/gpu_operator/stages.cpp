@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "cluster_common/provision.h"
+#include "cluster_common/node_scripts.h"
 #include "cluster_common/stored_declaration.h"
 #include "gpu_operator.h"
 

@@ -7,6 +7,7 @@
 #include "cluster_common/kubeadm.h"
 #include "cluster_common/machine_check.h"
 #include "cluster_common/mirrors.h"
+#include "cluster_common/node_scripts.h"
 #include "cluster_common/stored_declaration.h"
 #include "host/guest_target.h"
 #include "plugin/plugin.h"
@@ -94,6 +95,7 @@ const Schema& K8sInit::schema() const {
       {"login", ValueType::text, "", OnChange::update, false, false, false},
       {"mirrors", ValueType::list, "", OnChange::update, false, false, false},
       {"ca_certificates", ValueType::list, "", OnChange::update, false, false, false},
+      {"prepared", ValueType::list, "", OnChange::update, false, false, false},
       {"cni_manifest", ValueType::text, "", OnChange::update, false, false, false},
       {"installed", ValueType::text, "", OnChange::update, false, true, false},
   };
@@ -113,6 +115,7 @@ std::vector<Resource> K8sInit::expand(const Spec& spec) const {
   // With `none` the pod network is the user's own business, and nothing is declared of it.
   if (spec.kubernetes.cni != "none") resource.declared.set("cni", spec.kubernetes.cni);
   cluster::declare_mirrors(resource.declared, spec, false);
+  cluster::declare_prepared(resource.declared, spec, spec.control_plane.machine.has_value(), false);
   const auto manifest = spec.mirrors.manifests.find(spec.kubernetes.cni);
   if (manifest != spec.mirrors.manifests.end()) resource.declared.set("cni_manifest", manifest->second);
   if (spec.control_plane.machine)
@@ -192,6 +195,7 @@ Observation K8sInit::observe(const Resource& resource, const Prior& prior, HostR
       observed.read_from[name] = "ConfigMap kube-system/kubeadm-config";
     cluster::observe_what_was_told(observed, resource, prior);
     cluster::observe_mirrors(observed, resource.declared, prior, view.guest());
+    cluster::observe_prepared(observed, resource.declared, view.guest());
     observed.read_from["cni"] = "DaemonSets of the cluster";
     observed.read_from["ready"] = fmt::format("Node {}", wanted.node);
   } catch (const HostError& error) {
@@ -205,6 +209,7 @@ Change K8sInit::compare(const Resource& resource, const Observation& observed, c
   Resource wanted = resource;
   cluster::expect_no_forgotten_mirrors(wanted.declared, prior);
   Change change = StepKind::compare(wanted, observed, prior);
+  cluster::note_what_is_missing(change);
   if (change.action == Action::create) {
     const std::string cni = resource.declared.text("cni");
     change.notes.push_back(cni.empty()

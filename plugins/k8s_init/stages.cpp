@@ -2,7 +2,7 @@
 
 #include "cluster_common/kubeadm.h"
 #include "cluster_common/mirrors.h"
-#include "cluster_common/provision.h"
+#include "cluster_common/node_scripts.h"
 #include "k8s_init.h"
 
 namespace gpuplan::k8s_init {
@@ -98,7 +98,7 @@ void K8sInit::apply(const Change& change, const Json&, Host& host, StepContext& 
   Guest guest(host, wanted.target(), context);
   ClusterView view(host, wanted.target());
   cluster::wait_for_login(context, guest);
-  cluster::provision(guest, cluster::node_scripts(context.spec(), change.resource.declared, wanted.target(), false), context);
+  cluster::provision(guest, cluster::node_scripts(context.spec(), change.resource.declared, wanted.target()), context);
   if (is_initialised(guest, view, context))
     require_same_cluster(wanted, find_cluster(view));
   else

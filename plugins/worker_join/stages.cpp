@@ -2,7 +2,7 @@
 
 #include "cluster_common/kubeadm.h"
 #include "cluster_common/mirrors.h"
-#include "cluster_common/provision.h"
+#include "cluster_common/node_scripts.h"
 #include "worker_join.h"
 
 namespace gpuplan::worker_join {
@@ -42,10 +42,6 @@ std::int64_t planned_gpus(const Sides& sides, const StepContext& context) {
     if (worker.name == sides.worker.node) return static_cast<std::int64_t>(worker.gpu_indexes.size());
   }
   return 0;
-}
-
-bool needs_driver(const Sides& sides, const StepContext& context) {
-  return planned_gpus(sides, context) > 0 && context.spec().gpu_operator.driver == "preinstalled";
 }
 
 void join_with(Sides& sides, const JoinTicket& ticket, StepContext& context) {
@@ -208,10 +204,7 @@ void WorkerJoin::apply(const Change& change, const Json&, Host& host, StepContex
   cluster::wait_for_login(context, sides.control_plane);
   cluster::wait_for_api(context, sides.view);
   cluster::wait_for_login(context, sides.guest);
-  cluster::provision(sides.guest,
-                     cluster::node_scripts(context.spec(), change.resource.declared, sides.worker.target(),
-                                           needs_driver(sides, context)),
-                     context);
+  cluster::provision(sides.guest, cluster::node_scripts(context.spec(), change.resource.declared, sides.worker.target()), context);
   const std::optional<Json> node = sides.view.node(sides.worker.node);
   if (node) refuse_foreign(sides, *node, change);
   const bool member = sides.guest.has(kubelet_conf);

@@ -6,6 +6,7 @@
 
 #include "cluster_common/machine_check.h"
 #include "cluster_common/mirrors.h"
+#include "cluster_common/node_scripts.h"
 #include "cluster_common/stored_declaration.h"
 #include "host/guest_target.h"
 #include "plugin/plugin.h"
@@ -94,6 +95,7 @@ const Schema& WorkerJoin::schema() const {
       {"taints", ValueType::list, "", OnChange::update, false, false, false},
       {"mirrors", ValueType::list, "", OnChange::update, false, false, false},
       {"ca_certificates", ValueType::list, "", OnChange::update, false, false, false},
+      {"prepared", ValueType::list, "", OnChange::update, false, false, false},
       {"kubelet", ValueType::text, "", OnChange::update, false, true, false},
   };
   return schema;
@@ -115,6 +117,8 @@ std::vector<Resource> WorkerJoin::expand(const Spec& spec) const {
     if (!worker.labels.empty()) resource.declared.set("labels", texts_of_labels(worker));
     if (!worker.taints.empty()) resource.declared.set("taints", texts_of_taints(worker));
     cluster::declare_mirrors(resource.declared, spec, true);
+    cluster::declare_prepared(resource.declared, spec, worker.machine.has_value(),
+                              !worker.gpu_indexes.empty() && spec.gpu_operator.driver == "preinstalled");
     resource.depends_on = {Address("k8s-init", spec.control_plane.name)};
     if (worker.machine)
       resource.declared.set("login", login_text(*worker.machine));
@@ -179,6 +183,7 @@ Observation WorkerJoin::observe(const Resource& resource, const Prior& prior, Ho
     Observation found = describe(*node, worker, resource.declared, prior);
     cluster::observe_what_was_told(found, resource, prior);
     if (presence == cluster::Presence::answers) cluster::observe_mirrors(found, resource.declared, prior, guest);
+    cluster::observe_prepared(found, resource.declared, guest);
     return found;
   } catch (const HostError& error) {
     observed.unreadable.emplace_back(error.what());
@@ -194,6 +199,7 @@ Change WorkerJoin::compare(const Resource& resource, const Observation& observed
   }
   cluster::expect_no_forgotten_mirrors(wanted.declared, prior);
   Change change = StepKind::compare(wanted, observed, prior);
+  cluster::note_what_is_missing(change);
   for (const AttributeChange& attribute : change.attributes) {
     const auto* taints = attribute.name == "taints" ? std::get_if<Texts>(&attribute.after) : nullptr;
     if (taints == nullptr || change.action != Action::update) continue;

@@ -3,7 +3,7 @@
 #include "fuzz/scripted_host.h"
 #include "gpu_operator/release.h"
 #include "cluster_common/kubeadm.h"
-#include "cluster_common/provision.h"
+#include "cluster_common/node_scripts.h"
 #include "verify/verification.h"
 #include "worker_join/membership.h"
 
@@ -60,7 +60,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ask(host, [&] {
     test::MemoryContext context(spec, host);
     cluster::Guest guest(host, target, context);
-    cluster::provision(guest, cluster::node_scripts(spec, {}, target, true), context);
+    Attributes declared;
+    cluster::declare_prepared(declared, spec, false, true);
+    Observation observed;
+    cluster::observe_prepared(observed, declared, guest);
+    cluster::provision(guest, cluster::node_scripts(spec, declared, target), context);
   });
   ask(host, [&] {
     VerifyRequest request;

@@ -100,6 +100,18 @@ def apply_again_changes_nothing(cluster):
     apply(cluster, 0, "No changes.")
 
 
+def what_a_node_has_lost_comes_back(cluster):
+    """a node of the running cluster without its sysctls: the plan says so, apply sets them"""
+    cluster.ssh(WORKER, "rm", "/etc/sysctl.d/90-gpuplan.conf")
+    cluster.ssh(WORKER, "sysctl", "-w", "net.ipv4.ip_forward=0")
+    plan = cluster.gpuplan("plan", cluster.spec, "--detailed-exitcode")
+    check(plan.status == 2 and f"note: on {WORKER}: sysctls to set at boot" in plan.output, plan)
+    check("0 to create, 1 to update" in plan.output, plan)
+    apply(cluster)
+    check(cluster.ssh(WORKER, "sysctl", "-n", "net.ipv4.ip_forward").output == "1\n", WORKER)
+    apply(cluster, 0, "No changes.")
+
+
 def leave(cluster):
     if WORKER not in nodes(cluster):
         return
@@ -223,6 +235,6 @@ def show_what_is_left(cluster):
 
 
 FAST = [a_cluster_is_made, guests_are_as_their_seed_says, scripts_find_nothing_to_do, logs_are_kept_without_secrets,
-        apply_again_changes_nothing]
+        apply_again_changes_nothing, what_a_node_has_lost_comes_back]
 ALL = FAST + [packages_are_installed_and_held, a_worker_without_a_network_leaves,
               a_failing_join_is_completed, an_expired_token_is_refused_and_rolled_back, a_guest_is_reset_during_its_join, a_worker_is_removed]

@@ -255,7 +255,9 @@ TEST_CASE("worker-join: a VM that was made anew replaces its old, dead node") {
   worker(rig).disk = {};
   const Change change = rig.plan(join_1);
   CHECK(change.action == Action::update);
-  CHECK(change.reasons == std::vector<std::string>{"`ready` is false, the spec says true"});
+  REQUIRE(change.reasons.size() == 2);
+  CHECK(change.reasons[0] == "`ready` is false, the spec says true");
+  CHECK_THAT(change.reasons[1], contains("`prepared` is [firewall "));
   rig.apply(join_1);
   CHECK(rig.host.changed(
       "kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=20s delete node gpu-worker-1"));

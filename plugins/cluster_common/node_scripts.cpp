@@ -1,0 +1,130 @@
+#include "cluster_common/node_scripts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "cluster_common/mirrors.h"
+#include "host/guest_target.h"
+
+namespace gpuplan::cluster {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+constexpr const char* attribute = "prepared";
+constexpr std::chrono::seconds check_limit{60};
+
+// --repository URL, where there is a mirror.
+void add_repository(Texts& arguments, const std::string& url) {
+  if (!url.empty()) arguments.insert(arguments.end(), {"--repository", url});
+}
+
+// All addresses that nodes and pods have, as the firewall of a node has to know them.
+std::string networks_of(const Spec& spec) {
+  std::string networks = fmt::format("{},{}", spec.network.cidr, spec.kubernetes.pod_cidr);
+  if (spec.control_plane.machine) networks += fmt::format(",{}/32", spec.control_plane.address);
+  for (const WorkerSpec& worker : spec.workers) {
+    if (worker.machine) networks += fmt::format(",{}/32", worker.address);
+  }
+  return networks;
+}
+
+std::string purpose_of(const GuestScript& script) {
+  if (script.name == "base") return "preparing the system";
+  if (script.name == "firewall") return "opening the firewall";
+  if (script.name == "containerd") return "setting up containerd";
+  if (script.name == "nvidia") return "installing NVIDIA's driver";
+  return fmt::format("installing Kubernetes {}", script.arguments.empty() ? "" : script.arguments.back());
+}
+
+// One text of the attribute as a script, without what is only needed to install.
+GuestScript script_of(const std::string& text, const GuestTarget& node) {
+  GuestScript script;
+  std::istringstream words(text);
+  words >> script.name;
+  for (std::string word; words >> word;) script.arguments.push_back(word);
+  script.purpose = purpose_of(script);
+  if (script.name == "base") script.arguments.insert(script.arguments.end(), {"--node", node.node, "--address", node.address});
+  return script;
+}
+
+std::string lines_joined(const std::string& output) {
+  std::string out;
+  std::istringstream lines(output);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty()) out += (out.empty() ? "" : "; ") + line;
+  }
+  return out;
+}
+
+}  // namespace
+
+void declare_prepared(Attributes& declared, const Spec& spec, bool is_machine, bool with_driver) {
+  Texts texts = {!is_machine && !seed_has_packages(spec) ? "base --agent yes" : "base",
+                 fmt::format("firewall --networks {}", networks_of(spec)),
+                 fmt::format("containerd --kubernetes {}", spec.kubernetes.version),
+                 fmt::format("kubernetes --version {}", spec.kubernetes.version)};
+  if (with_driver) texts.emplace_back("nvidia");
+  declared.set(attribute, texts);
+}
+
+void observe_prepared(Observation& observed, const Attributes& declared, GuestView& guest) {
+  const std::string& node = guest.target().node;
+  const Texts wanted = declared.list(attribute);
+  if (wanted.empty()) return;
+  const GuestView::Look seen = guest.look();
+  if (seen.presence != Presence::answers) {
+    observed.attributes.set(attribute, wanted);
+    observed.unreadable.push_back(
+        fmt::format("what is installed on {}: {}; it is taken to be as declared", node, guest.words_of(seen)));
+    return;
+  }
+  Texts present;
+  std::string missing;
+  for (const std::string& text : wanted) {
+    const GuestScript script = script_of(text, guest.target());
+    const CommandResult found = guest.query(command_of(script, true, check_limit));
+    if (found.ok() || found.exit_status != incomplete) present.push_back(text);
+    if (found.ok()) continue;
+    if (found.exit_status == incomplete)
+      missing += fmt::format("{}{}", missing.empty() ? "" : "; ", lines_joined(found.output));
+    else
+      observed.unreadable.push_back(fmt::format("what `{}` needs on {}: {}; it is taken to be as declared", script.name, node,
+                                                check_failure(node, script, found).what()));
+  }
+  observed.attributes.set(attribute, present);
+  observed.read_from[attribute] = missing.empty() ? fmt::format("checks on {}", node) : fmt::format("on {}: {}", node, missing);
+}
+
+void note_what_is_missing(Change& change) {
+  const bool concerns_it = std::any_of(change.attributes.begin(), change.attributes.end(),
+                                       [](const AttributeChange& changed) { return changed.name == attribute; });
+  const auto found = change.before.read_from.find(attribute);
+  if (change.action == Action::update && concerns_it && found != change.before.read_from.end())
+    change.notes.push_back(found->second);
+}
+
+std::vector<GuestScript> node_scripts(const Spec& spec, const Attributes& declared, const GuestTarget& node) {
+  const auto mirror_of_packages = [&](const std::string& name) {
+    const auto found = spec.mirrors.packages.find(name);
+    return found == spec.mirrors.packages.end() ? "" : found->second;
+  };
+  std::vector<GuestScript> scripts;
+  if (std::optional<GuestScript> mirrors = mirrors_script(declared, spec)) scripts.push_back(std::move(*mirrors));
+  for (const std::string& text : declared.list(attribute)) {
+    scripts.push_back(script_of(text, node));
+    const bool has_repository = scripts.back().name == "kubernetes" || scripts.back().name == "nvidia";
+    if (has_repository) add_repository(scripts.back().arguments, mirror_of_packages(scripts.back().name));
+  }
+  return scripts;
+}
+
+GuestScript helm_script(const Spec& spec) {
+  GuestScript script{"helm", "installing Helm", {}, {}};
+  add_repository(script.arguments, spec.mirrors.helm);
+  return script;
+}
+
+}  // namespace gpuplan::cluster

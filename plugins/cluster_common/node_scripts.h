@@ -1,0 +1,24 @@
+// Which of scripts/guest a node needs, and which of them find nothing missing on it.
+#pragma once
+
+#include "cluster_common/provision.h"
+
+namespace gpuplan::cluster {
+
+// Declares "prepared": a text per script that the node needs, in the order in which they have to run, with those of its
+// options that the spec decides: "kubernetes --version 1.34". Mirrors are an attribute of their own, see mirrors.h.
+// `is_machine`: the node is one that existed before. `with_driver`: NVIDIA's driver is installed on it, too.
+void declare_prepared(Attributes& declared, const Spec& spec, bool is_machine, bool with_driver);
+
+// Adds "prepared" as far as each script's --check finds nothing missing; those of a guest that does not answer, or whose
+// check fails by itself, are taken to be as declared, which `observed` then says. Throws HostError.
+void observe_prepared(Observation& observed, const Attributes& declared, GuestView& guest);
+
+// Adds a note of what the scripts found missing, where that is what `change` updates.
+void note_what_is_missing(Change& change);
+
+// The scripts for what a node's resource declares, mirrors first: everything after them may fetch something.
+std::vector<GuestScript> node_scripts(const Spec& spec, const Attributes& declared, const GuestTarget& node);
+GuestScript helm_script(const Spec& spec);
+
+}  // namespace gpuplan::cluster
