@@ -172,15 +172,27 @@ bool has_write_ahead_log(const std::string& path) {
   return stat((path + "-wal").c_str(), &status) == 0 && status.st_size > 0;
 }
 
-// Damage that SQLite takes for something else: a file too short for its header for an empty database, in which a journal
-// would be laid out, and records behind a damaged one for none.
+// A journal gets its name when it is whole: an empty one is damaged, and nothing that a run which was cut short leaves.
+void make_journal(const std::string& path, const std::string& name, const std::string& cluster, const char* layer) {
+  const std::string unnamed = path + ".new";
+  make_journal_file(unnamed);
+  {
+    Database database(unnamed, name, DatabaseMode::write, layer);
+    database.execute("PRAGMA synchronous = FULL");
+    lay_out(database, cluster);
+  }
+  name_journal_file(unnamed, path);
+}
+
+// Damage that SQLite takes for something else: a file too short for its header for an empty database, and records behind a
+// damaged one for none.
 void require_whole_files(const std::string& path, const std::string& name) {
   constexpr off_t smallest_page = 512;
   const auto fail = [&](const std::string& how) {
     throw JournalError(fmt::format("the journal {} is damaged ({}); {}", name, how, damage_remedy), true);
   };
   struct stat status {};
-  const bool is_cut = stat(path.c_str(), &status) == 0 && status.st_size > 0 && status.st_size < smallest_page;
+  const bool is_cut = stat(path.c_str(), &status) == 0 && status.st_size < smallest_page;
   if (is_cut) fail(fmt::format("cut to {} bytes", status.st_size));
   if (is_log_damaged(path + "-wal")) fail("its write-ahead log is not as it was written");
 }
@@ -204,23 +216,14 @@ std::unique_ptr<Database> open_for_reading(const std::string& path, const std::s
 std::unique_ptr<Journal> Journal::open(const std::string& path, const std::string& cluster, WriteHook hook,
                                        DiskHook disk_hook) {
   const std::string real_path = resolved_journal_path(path);
-  if (!journal_file_is_trusted(real_path)) {
-    make_journal_file(real_path);
-    journal_file_is_trusted(real_path);
-  }
-  require_whole_files(real_path, path);
-  chmod(real_path.c_str(), 0600);  // undo data is nobody else's business; its companions inherit this
   auto disk = disk_hook ? std::make_unique<FaultyDisk>(std::move(disk_hook)) : nullptr;
   const char* const layer = disk ? disk->name() : nullptr;
+  if (!journal_file_is_trusted(real_path)) make_journal(real_path, path, cluster, layer);
+  require_whole_files(real_path, path);
+  chmod(real_path.c_str(), 0600);  // undo data is nobody else's business; its companions inherit this
   auto writing = std::make_unique<Database>(real_path, path, DatabaseMode::write, layer);
-  // Nothing is written into a file before it is known to be a journal or to be blank.
-  const bool blank = is_blank(*writing);
-  if (!blank) require_sound(*writing, cluster);
+  require_sound(*writing, cluster);  // before anything is written into it
   make_durable(*writing);
-  if (blank) {
-    lay_out(*writing, cluster);
-    require_sound(*writing, cluster);  // another process may have been quicker
-  }
   auto reading = std::make_unique<Database>(real_path, path, DatabaseMode::read, layer);
   return std::make_unique<SqliteJournal>(real_path, std::move(reading), std::move(writing), std::move(hook), nullptr,
                                          std::move(disk));
@@ -231,7 +234,6 @@ std::unique_ptr<Journal> Journal::open_read_only(const std::string& path, const 
   if (!journal_file_is_trusted(real_path)) return nullptr;
   require_whole_files(real_path, path);
   auto reading = open_for_reading(real_path, path);
-  if (is_blank(*reading)) return nullptr;
   require_sound(*reading, cluster);
   return std::make_unique<SqliteJournal>(real_path, std::move(reading), nullptr, WriteHook{});
 }

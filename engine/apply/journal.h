@@ -82,9 +82,9 @@ class Journal {
   // Called before each write with its number, counting from 1 in this process: for fault injection.
   using WriteHook = std::function<void(std::int64_t)>;
 
-  // Opens or creates `path` (mode 0600; the directory must exist). Refuses a database of a newer
-  // version, of another cluster, one that is not ours, a symlink, one writable by others. With a `disk` the journal's
-  // files are on a FaultyDisk: for rehearsals on simulated hosts.
+  // Opens or creates `path` (mode 0600; the directory must exist, and nobody else may make one there now: see RunLock).
+  // Refuses a database of a newer version, of another cluster, one that is not ours, an empty file, a symlink, one writable
+  // by others. With a `disk` the journal's files are on a FaultyDisk: for rehearsals on simulated hosts.
   static std::unique_ptr<Journal> open(const std::string& path, const std::string& cluster, WriteHook hook = {},
                                        DiskHook disk = {});
   // Opens an existing journal for reading only; a null pointer if there is none. Writing functions throw.

@@ -71,15 +71,21 @@ bool journal_file_is_trusted(const std::string& path) {
 }
 
 void make_journal_file(const std::string& path) {
+  for (const char* companion : {"", "-journal"}) unlink((path + companion).c_str());
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (descriptor < 0) {
-    if (errno == EEXIST) return;  // another process was quicker; what it made is examined like any other
     throw JournalError(fmt::format("cannot make the journal {}: {}; check the directory or use another --state-dir",
                                    path, words_for_errno(errno)));
   }
   fchmod(descriptor, 0600);  // whatever the umask took away
-  fsync(descriptor);
   close(descriptor);
+}
+
+void name_journal_file(const std::string& from, const std::string& path) {
+  if (rename(from.c_str(), path.c_str()) != 0) {
+    throw JournalError(fmt::format("cannot make the journal {}: {}; check the directory or use another --state-dir",
+                                   path, words_for_errno(errno)));
+  }
   sync_directory(directory_of(path));
 }
 

@@ -10,8 +10,12 @@ namespace gpuplan {
 // and oneself, and for one that group or others can write. Looks at `path`-wal and `path`-shm as well.
 bool journal_file_is_trusted(const std::string& path);
 
-// Makes an empty file with mode 0600 whose directory entry is durable on return. Throws JournalError.
+// Makes an empty file with mode 0600 in the place of whatever a run that was cut short left there. Throws JournalError.
 void make_journal_file(const std::string& path);
+
+// Gives a finished journal its name, under which there is nothing; the directory entry is durable on return. Throws
+// JournalError.
+void name_journal_file(const std::string& from, const std::string& path);
 
 // The path with every symlink in its directory part resolved. Throws JournalError if that is absent.
 std::string resolved_journal_path(const std::string& path);

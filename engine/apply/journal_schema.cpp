@@ -113,11 +113,6 @@ void require_healthy(Database& database) {
 
 }  // namespace
 
-bool is_blank(Database& database) {
-  return database.integer("PRAGMA application_id") == 0 && database.integer("PRAGMA user_version") == 0 &&
-         database.integer("SELECT count(*) FROM sqlite_master") == 0;
-}
-
 void make_durable(Database& database) {
   const std::string mode = database.text("PRAGMA journal_mode = WAL");
   database.execute("PRAGMA synchronous = FULL");
@@ -132,14 +127,12 @@ void make_durable(Database& database) {
 void lay_out(Database& database, const std::string& cluster) {
   database.execute("BEGIN IMMEDIATE");
   try {
-    if (is_blank(database)) {
-      database.execute(tables);
-      Statement insert = database.prepare("INSERT INTO meta (key, value) VALUES (?, ?)");
-      insert.bind("cluster").bind(cluster).run();
-      insert.bind("created").bind(std::to_string(std::time(nullptr))).run();
-      database.execute(fmt::format("PRAGMA application_id = {}", journal_application_id).c_str());
-      database.execute(fmt::format("PRAGMA user_version = {}", journal_format_version).c_str());
-    }
+    database.execute(tables);
+    Statement insert = database.prepare("INSERT INTO meta (key, value) VALUES (?, ?)");
+    insert.bind("cluster").bind(cluster).run();
+    insert.bind("created").bind(std::to_string(std::time(nullptr))).run();
+    database.execute(fmt::format("PRAGMA application_id = {}", journal_application_id).c_str());
+    database.execute(fmt::format("PRAGMA user_version = {}", journal_format_version).c_str());
     database.execute("COMMIT");
   } catch (...) {
     if (database.in_transaction()) database.execute("ROLLBACK");

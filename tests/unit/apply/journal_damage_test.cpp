@@ -95,7 +95,7 @@ TEST_CASE("journal damage: a journal cut anywhere is refused, and reading what i
   const TempDirectory directory;
   const std::string path = directory.file("gpu.db");
   const std::string whole = make_sample_journal(path);
-  for (std::size_t size = 1; size < whole.size(); size += 509) {
+  for (std::size_t size = 0; size < whole.size(); size += 509) {
     put_bytes(path, whole.substr(0, size));
     INFO("cut to " << size << " bytes");
     CHECK_THAT(error_of([&] { Journal::open(path, "gpu"); }), contains(path));
@@ -170,7 +170,7 @@ TEST_CASE("journal damage: a bit that flips in the log of a killed run is seen, 
   const std::string told = told_by(*journal);
   REQUIRE(told != told_before);
   const std::string database = bytes_of(live), log = bytes_of(live + "-wal");
-  REQUIRE(log.size() > 20 * 4096);
+  REQUIRE(log.size() > 16 * 4096);
   std::size_t seen = 0, unread = 0, last_lost = 0;
   const auto look = [&](const std::string& changed) {
     put_bytes(path, database);
