@@ -4,6 +4,7 @@
 
 #include "program.h"
 #include "support/catch.h"
+#include "support/hosts_in.h"
 
 namespace {
 
@@ -16,14 +17,6 @@ std::string airgapped(const cli::Place& place) {
   spec = std::regex_replace(spec, std::regex("# ca_certificates"), "ca_certificates");
   return std::regex_replace(spec, std::regex("image: .*"),
                             "image: {url: https://mirror.lan/noble.img, sha256: " + std::string(64, 'a') + "}");
-}
-
-std::set<std::string> hosts_in(const std::string& text) {
-  static const std::regex url("(https?|oci)://([A-Za-z0-9.-]+)");
-  std::set<std::string> out;
-  for (auto found = std::sregex_iterator(text.begin(), text.end(), url); found != std::sregex_iterator(); ++found)
-    out.insert((*found)[2]);
-  return out;
 }
 
 }  // namespace
@@ -39,7 +32,7 @@ TEST_CASE("a cluster of mirrors alone is planned with them, made, and changed in
   CHECK(place.run_sim({"plan", path, "--detailed-exitcode"}).exit_code == 0);
   std::set<std::string> named;
   for (const char* node : {"gpu-control-plane", "gpu-worker-1", "gpu-worker-2"})
-    named.merge(hosts_in(cli::read_file(place.state_dir() + "/clusters/gpu/logs/" + node + ".log")));
+    named.merge(gpuplan::hosts_in(cli::read_file(place.state_dir() + "/clusters/gpu/logs/" + node + ".log")));
   CHECK(named == std::set<std::string>{"mirror.lan", "registry.lan"});
 
   place.write("airgap.yaml", std::regex_replace(spec, std::regex("registry.lan/v2/quay"), "registry.lan/v2/quay-io"));

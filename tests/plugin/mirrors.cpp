@@ -6,6 +6,7 @@
 #include "digest/digest.h"
 #include "fake_guest_host.h"
 #include "support/catch.h"
+#include "support/hosts_in.h"
 
 using namespace gpuplan;
 using namespace gpuplan::test;
@@ -50,15 +51,6 @@ std::string code_of(const std::string& script) {
   for (std::string line; std::getline(lines, line);) {
     if (line.find_first_not_of(' ') != line.find('#')) out += line + "\n";
   }
-  return out;
-}
-
-// The hosts of all URLs in a text.
-std::set<std::string> hosts_in(const std::string& text) {
-  static const std::regex url("(https?|oci)://([A-Za-z0-9.-]+)");
-  std::set<std::string> out;
-  for (auto found = std::sregex_iterator(text.begin(), text.end(), url); found != std::sregex_iterator(); ++found)
-    out.insert((*found)[2]);
   return out;
 }
 
