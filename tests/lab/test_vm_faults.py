@@ -58,6 +58,20 @@ class VmFaults(OneWorker):
         self.roll_back()
 
     @variant("full")
+    def test_a_guest_that_lets_nobody_in_shows_its_console(self):
+        rule = "OUTPUT -p tcp --dport 22 -j REJECT"
+        name = self.write_spec({"worker-1": [GPU_A]}, timeouts={"guest_boot": "150s"}, **NO_KUBERNETES)
+        self.lab.output(f"iptables -I {rule}")
+        try:
+            failed = self.run_gpuplan("apply", name, "--yes", status=3, limit=900)
+        finally:
+            self.lab.output(f"iptables -D {rule}")
+        said = failed.output + failed.errors
+        self.assertIn(f"for a login on {WORKER}", said)
+        self.assertRegex(said, r"the end of its console follows(.*\n)+.*lab-guest: display")
+        self.roll_back()
+
+    @variant("full")
     def test_libvirtd_killed_while_a_vm_boots(self):
         self.apply_until_the_worker_runs()
         self.lab.control("fault", "kill-libvirtd")
