@@ -1,5 +1,5 @@
-# Sourced by scripts/guest_test: the disk that the guests boot: a BIOS boot loader, Debian 12 with its cloud kernel,
-# cloud-init and ssh, containerd as Debian installs it, and the stand-ins.
+# Sourced by scripts/guest_test: the disk that the guests boot: a boot loader for BIOS and one for UEFI, Debian 12 with its
+# cloud kernel, cloud-init and ssh, containerd as Debian installs it, and the stand-ins.
 # shellcheck shell=bash
 
 # Nothing that runs by itself may compete for the emulated processor.
@@ -39,7 +39,20 @@ prepare_tree() {
   echo '{"kubeadm_version": "v1.34.2", "helm_version": "v4.2.2"}' >tree/var/lib/guest-standin/state.json
 }
 
-# A partition that the boot loader reads, and one for everything else.
+# One kernel for both kinds of firmware; what is there of each is found by itself.
+fill_boot_partition() {
+  local image=$1 loader=$stage_root/tree/usr/lib/systemd/boot/efi/systemd-bootx64.efi
+  local options='root=/dev/vda2 rw console=ttyS0 quiet net.ifnames=0 mitigations=off'
+  printf '%s\n' 'default linux' 'prompt 0' 'label linux' '  kernel vmlinuz' "  append initrd=initrd.img $options" >syslinux.cfg
+  printf '%s\n' 'title linux' 'linux /vmlinuz' 'initrd /initrd.img' "options $options" >linux.conf
+  mmd -i "$image" ::/EFI ::/EFI/BOOT ::/loader ::/loader/entries
+  mcopy -i "$image" "$loader" ::/EFI/BOOT/BOOTX64.EFI
+  mcopy -i "$image" linux.conf ::/loader/entries/
+  mcopy -i "$image" vmlinuz initrd.img syslinux.cfg ::
+  rm syslinux.cfg linux.conf
+}
+
+# A partition that the boot loaders read, and one for everything else.
 build_image() {
   local at=1048576 boot_mib=64
   cp -a --one-file-system "$stage_root/tree" tree
@@ -48,11 +61,11 @@ build_image() {
   prepare_tree
   rm -rf tree/boot/* tree/var/lib/apt/lists/* tree/var/cache/apt/*
   truncate -s 2G disk.img
-  printf 'start=2048, size=%dM, type=e, bootable\nstart=%d, type=83\n' $boot_mib $((2048 + boot_mib * 2048)) |
+  printf 'start=2048, size=%dM, type=ef, bootable\nstart=%d, type=83\n' $boot_mib $((2048 + boot_mib * 2048)) |
     sfdisk -q disk.img
   dd if=/usr/lib/syslinux/mbr/mbr.bin of=disk.img conv=notrunc status=none
   mkfs.vfat -F 16 --offset $((at / 512)) disk.img $((boot_mib * 1024)) >/dev/null
-  mcopy -i "disk.img@@$at" vmlinuz initrd.img "$lab_source/syslinux.cfg" ::
+  fill_boot_partition "disk.img@@$at"
   syslinux --offset "$at" --install disk.img
   truncate -s $((2048 - boot_mib - 1))M root.img
   mke2fs -q -t ext4 -E lazy_itable_init=0,nodiscard -d tree root.img

@@ -18,7 +18,7 @@ SPEC = """cluster: {name}
 worker_gpu_assignment: {workers}
 vm_resources:
   control_plane: {{memory: 2048, cpus: 2, disk: 10, firmware: bios}}
-  worker: {{memory: 1024, cpus: 1, disk: 10, firmware: bios}}
+  worker: {{memory: 1024, cpus: 1, disk: 10, firmware: efi}}
 host: {{accel: tcg, memory_reserve: 512}}
 network: {{name: {name}, cidr: 192.168.231.0/24}}
 image: {{path: {image}}}
@@ -102,7 +102,9 @@ def machine_state():
         lines = [line for line in finished.stdout.splitlines()
                  if not line.startswith(("#", ":")) and not re.fullmatch(r"-A \w+ -j LIBVIRT_\w+", line)]
         text += f"{words}\n" + "\n".join(lines) + "\n"
-    return text + f"{POOL}: {os.path.exists(POOL)}\n"
+    nvram = "/var/lib/libvirt/qemu/nvram"
+    variables = sorted(os.listdir(nvram)) if os.path.isdir(nvram) else []
+    return text + f"{POOL}: {os.path.exists(POOL)}\n{nvram}: {variables}\n"
 
 
 def say(text):
