@@ -1,8 +1,11 @@
 // Two runs at once, runs that die, and signals from outside: one of them works, the other says why not, nothing is lost.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <thread>
@@ -103,6 +106,30 @@ TEST_CASE("a terminal that hangs up again and again does not cut a run short") {
   CHECK(end_of_program(std::exchange(working.holder, 0)) == 129);
   CHECK_THAT(working.run({"history"}).out, contains("interrupted"));
   working.expect_restored();
+}
+
+TEST_CASE("a run goes on to its end when nobody reads what it says any more") {
+  const cli::Place place;
+  const std::string pipe = place.host() + ".pipe";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  const int reader = open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  REQUIRE(reader >= 0);
+  const pid_t program = start_program({"apply", cli::h100_spec, "--yes", "--host", cli::h100_host}, place.state_dir(), pipe,
+                                      place.write("err", ""));
+  REQUIRE(program > 0);
+  std::string said;
+  std::array<char, 512> buffer{};
+  for (int i = 0; i < 1200 && said.find("vfio-bind") == std::string::npos; ++i) {
+    const ssize_t count = read(reader, buffer.data(), buffer.size());
+    if (count > 0)
+      said.append(buffer.data(), static_cast<std::size_t>(count));
+    else
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  close(reader);
+  REQUIRE_THAT(said, contains("vfio-bind"));
+  CHECK(end_of_program(program) == 0);
+  CHECK(place.run({"plan", cli::h100_spec, "--host", cli::h100_host, "--detailed-exitcode"}).exit_code == 0);
 }
 
 TEST_CASE("a second SIGTERM ends a run at once, and it can be undone") {

@@ -11,9 +11,14 @@
 #include "support/catch.h"
 
 namespace cli {
+namespace {
 
-TerminalSession on_terminal(const Place& place, std::vector<std::string> words, const std::string& wait_for,
-                            const std::string& typed) {
+struct Started {
+  pid_t child = 0;
+  int terminal = -1;  // the other end
+};
+
+Started start(const Place& place, std::vector<std::string> words) {
   const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
   REQUIRE(terminal >= 0);
   REQUIRE(grantpt(terminal) == 0);
@@ -37,21 +42,45 @@ TerminalSession on_terminal(const Place& place, std::vector<std::string> words, 
     execv(GPUPLAN_PROGRAM, argv.data());
     _exit(127);
   }
-  TerminalSession session;
-  bool answered = false;
+  return {child, terminal};
+}
+
+// Adds what comes next to the screen; false once the program has ended, whose terminal then reads as an error.
+bool read_more(const Started& program, TerminalSession& session) {
   std::array<char, 4096> buffer{};
-  // A terminal whose other end is closed reads as an error: the program has ended.
-  for (ssize_t count = 0; (count = read(terminal, buffer.data(), buffer.size())) > 0;) {
-    session.screen.append(buffer.data(), static_cast<std::size_t>(count));
-    if (answered || session.screen.find(wait_for) == std::string::npos) continue;
-    answered = true;
-    REQUIRE(write(terminal, typed.data(), typed.size()) == static_cast<ssize_t>(typed.size()));
-  }
-  close(terminal);
+  const ssize_t count = read(program.terminal, buffer.data(), buffer.size());
+  if (count > 0) session.screen.append(buffer.data(), static_cast<std::size_t>(count));
+  return count > 0;
+}
+
+TerminalSession end(const Started& program, TerminalSession session) {
+  close(program.terminal);
   int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(waitpid(program.child, &status, 0) == program.child);
   session.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return session;
+}
+
+}  // namespace
+
+TerminalSession on_terminal(const Place& place, std::vector<std::string> words, const std::string& wait_for,
+                            const std::string& typed) {
+  const Started program = start(place, std::move(words));
+  TerminalSession session;
+  bool answered = false;
+  while (read_more(program, session)) {
+    if (answered || session.screen.find(wait_for) == std::string::npos) continue;
+    answered = true;
+    REQUIRE(write(program.terminal, typed.data(), typed.size()) == static_cast<ssize_t>(typed.size()));
+  }
+  return end(program, std::move(session));
+}
+
+TerminalSession on_closing_terminal(const Place& place, std::vector<std::string> words, const std::string& wait_for) {
+  const Started program = start(place, std::move(words));
+  TerminalSession session;
+  while (session.screen.find(wait_for) == std::string::npos) REQUIRE(read_more(program, session));
+  return end(program, std::move(session));
 }
 
 }  // namespace cli

@@ -53,6 +53,17 @@ TEST_CASE("Ctrl-C during a run ends it with 130 and says what to do next") {
   CHECK_THAT(undone.out, contains("resources are as they were before run 1."));
 }
 
+TEST_CASE("a terminal that closes during a run ends it with 129, and nothing is lost") {
+  const cli::Place place;
+  const std::vector<std::string> words = {"apply", cli::h100_spec, "--host", cli::h100_host, "--yes"};
+  CHECK(cli::on_closing_terminal(place, words, "vm-define/gpu-control-plane: create").exit_code == 129);
+  CHECK_THAT(place.run({"history"}).out, contains("interrupted"));
+  const cli::Result undone = place.run({"rollback", "--yes", "--host", cli::h100_host});
+  INFO(undone.err);
+  CHECK(undone.exit_code == 0);
+  CHECK_THAT(undone.out, contains("resources are as they were before run 1."));
+}
+
 TEST_CASE("--color never means no colour, even on a terminal") {
   const cli::Place place;
   std::vector<std::string> words = {"plan", cli::h100_spec, "--host", cli::h100_host, "--color", "never"};
