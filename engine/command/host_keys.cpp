@@ -21,7 +21,7 @@ constexpr unsigned private_mode = 0600;
 // By "ADDRESS:PORT".
 using AcceptedKeys = std::map<std::string, std::string>;
 
-std::string place_of(const MachineSpec& machine) { return fmt::format("{}:{}", machine.address, machine.port); }
+std::string place_of(const MachineSpec& machine) { return fmt::format("{}:{}", machine.host, machine.port); }
 
 AcceptedKeys read_accepted(const std::string& path) {
   AcceptedKeys keys;
@@ -53,7 +53,7 @@ void write_accepted(const std::string& path, const AcceptedKeys& keys) {
 // The key that whoever answers at the machine's address has.
 std::string scan(Session& session, const std::string& node, const MachineSpec& machine) {
   Command keyscan;
-  keyscan.argv = {"ssh-keyscan", "-T", "5", "-t", "ed25519", "-p", std::to_string(machine.port), machine.address};
+  keyscan.argv = {"ssh-keyscan", "-T", "5", "-t", "ed25519", "-p", std::to_string(machine.port), machine.host};
   keyscan.limit = std::chrono::seconds(20);
   std::istringstream lines(session.host.host->query(keyscan).output);
   for (std::string line; std::getline(lines, line);) {
@@ -61,9 +61,9 @@ std::string scan(Session& session, const std::string& node, const MachineSpec& m
     if (is_ed25519_host_key(key)) return key;
   }
   throw Failure(exit_nothing_changed,
-                fmt::format("{} does not tell an ed25519 ssh host key at {} port {}", node, machine.address, machine.port),
+                fmt::format("{} does not tell an ed25519 ssh host key at {} port {}", node, machine.host, machine.port),
                 "the spec has no host_key for it, so gpuplan asked the machine itself",
-                fmt::format("is its sshd running (`ssh-keyscan -t ed25519 -p {} {}`)?", machine.port, machine.address));
+                fmt::format("is its sshd running (`ssh-keyscan -t ed25519 -p {} {}`)?", machine.port, machine.host));
 }
 
 std::string ask_for(Session& session, const std::string& node, const MachineSpec& machine) {
@@ -71,7 +71,7 @@ std::string ask_for(Session& session, const std::string& node, const MachineSpec
   const std::string fingerprint = ssh_fingerprint(key);
   if (!session.console.can_ask()) {
     throw Failure(exit_nothing_changed, fmt::format("node {} has no host_key in the spec, and nobody can be asked for it", node),
-                  fmt::format("at {} port {} answers {}", machine.address, machine.port, fingerprint),
+                  fmt::format("at {} port {} answers {}", machine.host, machine.port, fingerprint),
                   fmt::format("if `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the machine itself prints that, add `host_key: "
                               "{}` to its node, or run this on a terminal",
                               key));
@@ -79,7 +79,7 @@ std::string ask_for(Session& session, const std::string& node, const MachineSpec
   session.console.out() << fmt::format(
       "The spec has no host_key for {}. At {} port {} answers\n  {}\n"
       "On the machine itself, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints the same, unless somebody stands between.\n",
-      node, machine.address, machine.port, fingerprint);
+      node, machine.host, machine.port, fingerprint);
   if (session.console.ask(fmt::format("Trust it for cluster {} from now on? Only \"yes\" is accepted: ", session.cluster))) return key;
   throw Failure(exit_nothing_changed, fmt::format("the host key of {} was not accepted; nothing was changed", node));
 }

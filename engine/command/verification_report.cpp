@@ -24,7 +24,7 @@ Verification verify(Session& session, const Spec& spec) {
   for (const WorkerSpec& worker : spec.workers) {
     VerifiedWorker& verified = request.workers.emplace_back();
     verified.target = find_target(spec, worker.name);
-    verified.gpus = static_cast<std::int64_t>(worker.gpu_indexes.size());
+    verified.gpus = worker.gpu_count();
     for (const std::size_t index : worker.gpu_indexes) {
       if (!worker.machine && index < spec.gpus.size()) verified.on_host.push_back(spec.gpus[index].address);
     }

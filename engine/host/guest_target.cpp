@@ -17,6 +17,7 @@ GuestTarget make_target(const std::string& node, const std::string& address, con
   out.port = static_cast<std::uint16_t>(machine->port);
   out.identity = machine->identity;
   out.host_key = machine->host_key;
+  out.ssh_host = machine->host;
   return out;
 }
 
@@ -29,7 +30,7 @@ GuestTarget target_of(const ControlPlaneSpec& control_plane) {
 GuestTarget target_of(const WorkerSpec& worker) { return make_target(worker.name, worker.address, worker.machine); }
 
 std::string login_text(const MachineSpec& machine) {
-  return fmt::format("{}@{}:{} {} {}", machine.user, machine.address, machine.port, machine.host_key, machine.identity);
+  return fmt::format("{}@{}:{} {} {}", machine.user, machine.host, machine.port, machine.host_key, machine.identity);
 }
 
 GuestTarget target_from(const std::string& node, const std::string& address, const std::string& login) {
@@ -40,6 +41,7 @@ GuestTarget target_from(const std::string& node, const std::string& address, con
   const std::size_t colon = place.rfind(':');
   MachineSpec machine;
   machine.user = place.substr(0, at);
+  machine.host = place.substr(at + 1, colon - at - 1);
   machine.port = std::atoi(place.substr(colon + 1).c_str());
   machine.identity = identity;
   machine.host_key = key_type + " " + key;

@@ -182,7 +182,9 @@ struct GuestTarget {
   // Of a machine that gpuplan did not make; both empty for its own VMs, which have keys of gpuplan's.
   std::string identity;  // path of the private key to log in with
   std::string host_key;  // the only one that is trusted: "ssh-ed25519 AAAA…"
+  std::string ssh_host;  // IPv4 or name at which its sshd answers; empty: `address`
   bool is_machine() const { return !identity.empty(); }
+  const std::string& login_host() const { return ssh_host.empty() ? address : ssh_host; }
 };
 
 // What a guest is given before its first boot, so that this host can log in and nobody else can answer

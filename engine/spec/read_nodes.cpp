@@ -143,16 +143,26 @@ void read_taints(MappingDecoder& node, WorkerSpec& worker, Diagnostics& diagnost
   }
 }
 
-// "user@10.0.0.5", taken apart. False if it is nothing of the kind.
+bool is_ipv4(const std::string& text) {
+  const auto address = parse_ipv4(text);
+  return address && format_ipv4(*address) == text;
+}
+
+// Of a host, and no address that was mistyped: what is behind its last dot is not a number.
+bool is_host_name(const std::string& text) {
+  const std::string last = text.substr(text.rfind('.') + 1);
+  return is_subdomain(text) && last.find_first_not_of("0123456789") != std::string::npos;
+}
+
+// "user@10.0.0.5" or "user@gpu7.example.com", taken apart. False if it is nothing of the kind.
 bool read_login(const std::string& text, MachineSpec& machine) {
   const std::size_t at = text.find('@');
   if (at == std::string::npos) return false;
   machine.user = text.substr(0, at);
-  machine.address = text.substr(at + 1);
+  machine.host = text.substr(at + 1);
   constexpr std::size_t max_user = 32;
   const bool is_user = machine.user.size() <= max_user && consists_of(machine.user, "_-") && machine.user.front() != '-';
-  const auto address = parse_ipv4(machine.address);
-  return is_user && address && format_ipv4(*address) == machine.address;
+  return is_user && (is_ipv4(machine.host) || is_host_name(machine.host));
 }
 
 // Reports a text at `key` that is wrong.
@@ -164,12 +174,34 @@ void reject_text(MappingDecoder& node, std::string_view key, bool good, std::str
                     std::move(remedy));
 }
 
+std::string remedy_for_vm(std::string_view key) {
+  if (key == "gpus") return "the GPUs of a VM stand in worker_gpu_assignment; remove the key";
+  if (key == "address") return "the addresses of VMs stand in network.addresses; remove the key";
+  return "add ssh: USER@HOST, or remove the key";
+}
+
+// Its address among the nodes: where its sshd answers, unless the spec says another.
+std::string read_machine_address(MappingDecoder& node, const MachineSpec& machine, Diagnostics& diagnostics) {
+  std::string address;
+  node.string("address", address);
+  reject_text(node, "address", is_ipv4(address), "an IPv4 address", "for example 10.0.0.5", diagnostics);
+  const YamlNode* ssh = node.node("ssh");
+  if (!address.empty() || ssh == nullptr) return address;
+  if (is_ipv4(machine.host)) return machine.host;
+  if (is_host_name(machine.host)) {
+    diagnostics.error(ssh->where(), fmt::format("{} is a name, and the node has no address", node.path("ssh")),
+                      "add address: the IPv4 address of the machine at which the other nodes reach it");
+  }
+  return {};
+}
+
 // The machine that a node is to be; nothing if it is a VM.
-std::optional<MachineSpec> read_machine(MappingDecoder& node, Diagnostics& diagnostics) {
+std::optional<MachineSpec> read_machine(MappingDecoder& node, std::string& address, Diagnostics& diagnostics) {
   MachineSpec machine;
   std::string login;
   node.string("ssh", login);
-  reject_text(node, "ssh", read_login(login, machine), "USER@IPV4", "for example ubuntu@10.0.0.5", diagnostics);
+  reject_text(node, "ssh", read_login(login, machine), "USER@HOST", "for example ubuntu@10.0.0.5", diagnostics);
+  const std::string own_address = read_machine_address(node, machine, diagnostics);
   node.integer("port", machine.port, 1, 65535);
   node.string("identity", machine.identity);
   reject_text(node, "identity", consists_of(machine.identity, "/._+@-") && machine.identity.front() == '/',
@@ -181,16 +213,17 @@ std::optional<MachineSpec> read_machine(MappingDecoder& node, Diagnostics& diagn
   reject_text(node, "host_key", is_ed25519_host_key(machine.host_key), "an ed25519 host key",
               "copy it from the machine itself: cat /etc/ssh/ssh_host_ed25519_key.pub", diagnostics);
   const YamlNode* ssh = node.node("ssh");
-  for (const char* key : {"port", "identity", "host_key"}) {
+  for (const char* key : {"address", "port", "identity", "host_key", "gpus"}) {
     const YamlNode* member = node.node(key);
     if (member != nullptr && ssh == nullptr) {
-      diagnostics.error(member->where(), fmt::format("{} is only for machines", node.path(key)), "add ssh: USER@IPV4, or remove the key");
+      diagnostics.error(member->where(), fmt::format("{} is only for machines", node.path(key)), remedy_for_vm(key));
     } else if (member == nullptr && ssh != nullptr && std::string_view(key) == "identity") {
       diagnostics.error(ssh->where(), fmt::format("{} has no identity", node.path("ssh")),
                         "add identity: the path of the private key that the machine lets in");
     }
   }
   if (ssh == nullptr) return std::nullopt;
+  address = own_address;
   return machine;
 }
 
@@ -238,17 +271,17 @@ void check_node_keys(MappingDecoder& nodes, const YamlNode& mapping, const Spec&
 
 void check_machines(const Spec& spec, const YamlNode& nodes, Diagnostics& diagnostics) {
   std::map<std::string, std::string> owners;  // address → who has it
-  const auto check = [&](const std::string& key, const std::optional<MachineSpec>& machine) {
-    if (!machine || machine->address.empty()) return;
-    const auto [owner, is_new] = owners.emplace(machine->address, key);
+  const auto check = [&](const std::string& key, const std::optional<MachineSpec>& machine, const std::string& address) {
+    if (!machine || address.empty()) return;
+    const auto [owner, is_new] = owners.emplace(address, key);
     if (!is_new) {
       diagnostics.error(nodes.find(key)->find("ssh")->where(), fmt::format("{} and {} are the same machine, {}", owner->second, key,
-                                                                           machine->address),
+                                                                           address),
                         "a machine is one node");
     }
   };
-  check(std::string(control_plane_key), spec.control_plane.machine);
-  for (const WorkerSpec& worker : spec.workers) check(worker.key, worker.machine);
+  check(std::string(control_plane_key), spec.control_plane.machine, spec.control_plane.address);
+  for (const WorkerSpec& worker : spec.workers) check(worker.key, worker.machine, worker.address);
 }
 
 }  // namespace
@@ -261,8 +294,7 @@ void read_nodes(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics) 
   check_node_keys(nodes, *mapping, spec, diagnostics);
   if (nodes.node(control_plane_key) != nullptr) {
     MappingDecoder own = section(nodes, control_plane_key, diagnostics);
-    spec.control_plane.machine = read_machine(own, diagnostics);
-    if (spec.control_plane.machine) spec.control_plane.address = spec.control_plane.machine->address;
+    spec.control_plane.machine = read_machine(own, spec.control_plane.address, diagnostics);
     own.finish();
   }
   for (WorkerSpec& worker : spec.workers) {
@@ -271,10 +303,12 @@ void read_nodes(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics) 
     if (!own.valid()) continue;
     read_labels(own, worker, diagnostics);
     read_taints(own, worker, diagnostics);
-    const std::optional<MachineSpec> machine = read_machine(own, diagnostics);
+    std::string address;
+    std::optional<MachineSpec> machine = read_machine(own, address, diagnostics);
+    if (own.node("gpus") != nullptr && machine) own.integer("gpus", machine->gpus, 0, 64);
     if (worker.machine && machine) {
       worker.machine = machine;
-      worker.address = machine->address;
+      worker.address = address;
     }
     own.finish();
   }

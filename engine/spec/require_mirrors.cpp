@@ -31,7 +31,7 @@ class Requirements {
 
 bool has_gpus(const Spec& spec) {
   return std::any_of(spec.workers.begin(), spec.workers.end(),
-                     [](const WorkerSpec& worker) { return !worker.gpu_indexes.empty(); });
+                     [](const WorkerSpec& worker) { return worker.gpu_count() > 0; });
 }
 
 bool has_vms(const Spec& spec) {

@@ -38,10 +38,11 @@ struct VmResources {
 // A machine that exists already, in place of a VM. gpuplan logs in to it by ssh and makes a node of it.
 struct MachineSpec {
   std::string user;  // one that is not root needs sudo without a password
-  std::string address;  // IPv4
+  std::string host;  // IPv4 or name at which its sshd answers; the address among nodes may be another
   std::int64_t port = 22;
   std::string identity;  // path of the private key to log in with
   std::string host_key;  // the only one that is trusted: "ssh-ed25519 AAAA…"; empty: to be asked for
+  std::int64_t gpus = 0;  // as declared, since nobody assigns them
 };
 
 // What keeps pods away that do not tolerate it.
@@ -55,7 +56,7 @@ struct NodeTaint {
 struct WorkerSpec {
   std::string key;                       // as written: "worker-1"
   std::string name;                      // node, VM and domain: "gpu-worker-1"
-  std::string address;                   // IPv4 in network.cidr
+  std::string address;                   // IPv4; of a VM: in network.cidr
   bool address_is_free_choice = false;   // neither declared nor derived from a number in the name
   std::vector<std::size_t> gpu_indexes;  // into Spec::gpus
   VmResources resources;
@@ -63,6 +64,8 @@ struct WorkerSpec {
   std::vector<NodeTaint> taints;
   std::optional<MachineSpec> machine;  // nothing: a VM
   SourceLocation where;
+  // GPUs that Kubernetes is to offer on it.
+  std::int64_t gpu_count() const { return machine ? machine->gpus : static_cast<std::int64_t>(gpu_indexes.size()); }
 };
 
 struct ControlPlaneSpec {

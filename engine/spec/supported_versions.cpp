@@ -26,7 +26,7 @@ int minor_of(const std::string& version) {
 bool needs_operator(const Spec& spec) {
   return spec.kubernetes.enabled && spec.gpu_operator.enabled &&
          std::any_of(spec.workers.begin(), spec.workers.end(),
-                     [](const WorkerSpec& worker) { return !worker.gpu_indexes.empty(); });
+                     [](const WorkerSpec& worker) { return worker.gpu_count() > 0; });
 }
 
 std::string described(const SupportedVersions& line) {

@@ -188,6 +188,10 @@ Explanation explain_gpus(const VerifiedWorker& worker, std::int64_t offered, con
   const std::string& node = worker.target.node;
   const std::string found = fmt::format("{} of {}", offered, worker.gpus);
   if (offered > worker.gpus) {
+    if (worker.target.is_machine()) {
+      return {found, "the machine offers more than its `gpus` in the spec, or `gpu_operator.values` share them (MIG, time-slicing)",
+              "correct `gpus` of the node in the spec"};
+    }
     return {found,
             "the VM has GPUs that the spec does not give it, or `gpu_operator.values` share them (MIG, time-slicing)",
             fmt::format("`{}` shows the VM's GPUs", request.suggest("plan --explain " + request.spec))};

@@ -242,7 +242,9 @@ class Verifier {
         add("gpus", name, VerifyStatus::skipped, "the node is not Ready");
         continue;
       }
-      if (state.offered == worker.gpus)
+      if (worker.gpus == 0 && worker.target.is_machine())
+        add("gpus", name, VerifyStatus::pass, fmt::format("{} allocatable, none declared", state.offered));
+      else if (state.offered == worker.gpus)
         add("gpus", name, VerifyStatus::pass, fmt::format("{} of {} allocatable", state.offered, worker.gpus));
       else
         add_failure("gpus", name, explain_gpus(worker, state.offered, request_, host_));

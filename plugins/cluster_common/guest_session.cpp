@@ -74,7 +74,7 @@ std::string GuestView::trouble() { return words_of(look()); }
 std::string GuestView::words_of(const Look& seen) const {
   if (seen.lets_in || seen.presence == Presence::absent) return {};
   if (seen.presence == Presence::off) return target_.node + " is off";
-  const std::string silence = fmt::format("{} does not answer a login at {}", target_.node, target_.address);
+  const std::string silence = fmt::format("{} does not answer a login at {}", target_.node, target_.login_host());
   return seen.addresses ? fmt::format("{}; its guest agent answers: it has {}", silence, *seen.addresses) : silence;
 }
 
@@ -178,7 +178,7 @@ void wait_for(StepContext& context, const std::string& what, std::int64_t limit_
 void wait_for_login(StepContext& context, GuestView& guest) {
   const std::string console =
       fmt::format("`gpuplan console {} --cluster {} --log` shows how far it is", guest.target().node, context.spec().cluster);
-  wait_for(context, fmt::format("a login on {} at {}", guest.target().node, guest.target().address),
+  wait_for(context, fmt::format("a login on {} at {}", guest.target().node, guest.target().login_host()),
            context.spec().timeouts.ssh, [&](std::string& seen) {
              const GuestView::Look now = guest.look();
              seen = now.presence == Presence::absent ? fmt::format("there is no domain {}", guest.target().node)

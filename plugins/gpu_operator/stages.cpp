@@ -83,7 +83,8 @@ void wait_for_gpus(Cluster& in, StepContext& context) {
                     context.spec().timeouts.operator_ready, [&](std::string& seen) {
                       seen.clear();
                       for (const WorkerSpec& worker : context.spec().workers) {
-                        const auto planned = static_cast<std::int64_t>(worker.gpu_indexes.size());
+                        const std::int64_t planned = worker.gpu_count();
+                        if (worker.machine && planned == 0) continue;  // whatever it has, nobody declared it
                         const std::optional<Json> node = in.view.node(worker.name);
                         const std::int64_t now = node ? cluster::allocatable_gpus(*node) : 0;
                         if (now == planned) continue;

@@ -145,7 +145,8 @@ std::vector<CheckResult> K8sInit::check(const Resource& resource, const Spec& sp
                    "", fmt::format("set kubernetes.pod_cidr to {}, or kubernetes.cni to calico", flannel_pod_cidr),
                    false, locate(spec, "kubernetes.pod_cidr")});
   }
-  cluster::check_machine(out, resource, wanted.target(), prior.declared.text("login"), prior, host);
+  const std::string last_endpoint = prior.declared.text("login").empty() ? "" : prior.declared.text("endpoint");
+  cluster::check_machine(out, resource, wanted.target(), last_endpoint.substr(0, last_endpoint.find(':')), prior, host);
   cluster::ClusterView view(host, wanted.target());
   std::string note;
   if (view.reach(note) != Reach::cluster) return out;

@@ -92,7 +92,7 @@ Json taints_for_kubeadm(const Texts& taints) {
 }
 
 const NodeTaint* taint_against_operator(const WorkerSpec& worker, const GpuOperatorSpec& gpu_operator) {
-  if (worker.gpu_indexes.empty() || !gpu_operator.enabled) return nullptr;
+  if (worker.gpu_count() == 0 || !gpu_operator.enabled) return nullptr;
   const Json values = parse_json(gpu_operator.values_json, "gpu_operator.values");
   if (!member_at(values, "/daemonsets/tolerations").is_null()) return nullptr;
   const auto found = std::find_if(worker.taints.begin(), worker.taints.end(), [](const NodeTaint& taint) {

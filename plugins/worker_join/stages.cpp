@@ -39,7 +39,7 @@ struct Sides {
 
 std::int64_t planned_gpus(const Sides& sides, const StepContext& context) {
   for (const WorkerSpec& worker : context.spec().workers) {
-    if (worker.name == sides.worker.node) return static_cast<std::int64_t>(worker.gpu_indexes.size());
+    if (worker.name == sides.worker.node) return worker.gpu_count();
   }
   return 0;
 }

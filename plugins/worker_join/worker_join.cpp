@@ -63,7 +63,7 @@ void check_taints(std::vector<CheckResult>& out, const Resource& resource, const
 void check_system(std::vector<CheckResult>& out, const Resource& resource, const Spec& spec, HostReader& host) {
   const GuestTarget target = Worker::from(resource.declared).target();
   const bool has_gpus = std::any_of(spec.workers.begin(), spec.workers.end(), [&](const WorkerSpec& worker) {
-    return worker.name == target.node && !worker.gpu_indexes.empty();
+    return worker.name == target.node && worker.gpu_count() > 0;
   });
   try {
     if (!has_gpus || !spec.gpu_operator.enabled || !host.guests().answers(target)) return;
@@ -118,7 +118,7 @@ std::vector<Resource> WorkerJoin::expand(const Spec& spec) const {
     if (!worker.taints.empty()) resource.declared.set("taints", texts_of_taints(worker));
     cluster::declare_mirrors(resource.declared, spec, true);
     cluster::declare_prepared(resource.declared, spec, worker.machine.has_value(),
-                              !worker.gpu_indexes.empty() && spec.gpu_operator.driver == "preinstalled");
+                              worker.gpu_count() > 0 && spec.gpu_operator.driver == "preinstalled");
     resource.depends_on = {Address("k8s-init", spec.control_plane.name)};
     if (worker.machine)
       resource.declared.set("login", login_text(*worker.machine));
@@ -136,7 +136,8 @@ std::vector<CheckResult> WorkerJoin::check(const Resource& resource, const Spec&
   std::vector<CheckResult> out;
   check_taints(out, resource, spec);
   const Worker worker = Worker::from(resource.declared);
-  cluster::check_machine(out, resource, worker.target(), prior.declared.text("login"), prior, host);
+  cluster::check_machine(out, resource, worker.target(), prior.declared.text("login").empty() ? "" : prior.declared.text("address"),
+                         prior, host);
   check_system(out, resource, spec, host);
   ClusterView view(host, worker.control_plane);
   std::string note;

@@ -59,6 +59,31 @@ TEST_CASE("a spec whose nodes all exist already gives a cluster, and destroy lea
   CHECK(rig.run({"apply", path, "--yes"}).exit_code == 0);  // nothing of the first one is in the way
 }
 
+TEST_CASE("a machine is reached by name, and its own GPUs are offered and tested") {
+  const Rig rig("gpus: 2");
+  const std::string login = "ssh: ubuntu@gpu7.lan, identity: /root/.ssh/id_ed25519, host_key: " + key;
+  const auto spec = [&](const std::string& more) {
+    return rig.spec("control-plane: " + machine("root@10.0.0.5") + ", worker-3: {" + login + ", " + more + "}");
+  };
+  const cli::Result elsewhere = rig.run({"plan", spec("address: 10.0.0.7")});
+  CHECK(elsewhere.exit_code == 1);
+  CHECK_THAT(elsewhere.out, contains("gpu-worker-3 does not answer a login at gpu7.lan port 22"));
+
+  const std::string path = spec("address: 10.0.0.6, gpus: 2");
+  const cli::Result apply = rig.run({"apply", path, "--yes"});
+  INFO(apply.out << apply.err);
+  REQUIRE(apply.exit_code == 0);
+  CHECK_THAT(apply.out, contains("gpu-operator"));
+  const cli::Result verified = rig.run({"verify"});
+  CHECK(verified.exit_code == 0);
+  CHECK_THAT(verified.out, contains("2 of 2 allocatable"));
+  CHECK(rig.run({"plan", path, "--detailed-exitcode"}).exit_code == 0);
+
+  const cli::Result more = rig.run({"verify", spec("address: 10.0.0.6, gpus: 1")});
+  CHECK(more.exit_code == 1);
+  CHECK_THAT(more.out, contains("the machine offers more than its `gpus` in the spec"));
+}
+
 TEST_CASE("a failed apply on machines is rolled back") {
   const Rig rig;
   const std::string path = rig.spec(both);

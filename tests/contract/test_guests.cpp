@@ -73,6 +73,16 @@ TEST_CASE("a login on a real guest hands over the standard streams and the exit 
   CHECK(shell.exit_status == 7);
 }
 
+TEST_CASE("a guest is reached by the name of its login host, whatever its address among the nodes is") {
+  GuestSubject subject("this machine");
+  GuestTarget target = subject.target();
+  target.address = "192.0.2.1";  // RFC 5737: nobody's
+  target.ssh_host = "localhost";
+  REQUIRE(subject.guests().answers(target));
+  CHECK(subject.guests().query(target, {{"echo", "here"}}).output == "here\n");
+  CHECK(become(*subject.guests().login(target, {"echo", "here"}), "").output == "here\n");
+}
+
 TEST_CASE("a login trusts nobody else in a real guest's place") {
   GuestSubject subject("this machine");
   subject.change_host_key();

@@ -208,6 +208,7 @@ void decode_guests(MappingDecoder& document, Model& model, Diagnostics& diagnost
     mapping.string("user", machine.user);
     mapping.boolean("sudo", machine.sudo);
     mapping.boolean("answers", machine.answers);
+    mapping.integer("gpus", machine.gpus, 0, 64);
     mapping.string("host_key", machine.host_key);
     mapping.string("node", machine.node);
     if (const YamlNode* guest = mapping.node("guest")) machine.disk = guest_disk_from_json(json_from_yaml(*guest));

@@ -75,6 +75,7 @@ Json encode_machine(const Machine& machine) {
   put(out, "user", machine.user, std::string("root"));
   put(out, "sudo", machine.sudo, true);
   put(out, "answers", machine.answers, true);
+  put(out, "gpus", machine.gpus, std::int64_t{0});
   put(out, "node", machine.node);
   if (!machine.disk.files.empty() || !machine.disk.state.empty()) out["guest"] = to_json(machine.disk);
   return out;

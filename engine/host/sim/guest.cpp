@@ -152,7 +152,7 @@ CommandResult run_guest_program(GuestDisk& disk, GuestWorld& world, const Comman
   if (program == "nvidia-smi") return run_nvidia_smi(call);
   if (program == "deviceQuery") return run_device_query(call);
   if (program == "true") return succeeds("");
-  if (program == "hostname") return succeeds(world.node() + "\n");
+  if (program == "hostname") return succeeds((call.word(1) == "-I" ? world.address() : world.node()) + "\n");
   return fails(127, fmt::format("bash: line 1: {}: command not found", call.word(0)));
 }
 

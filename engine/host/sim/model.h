@@ -176,6 +176,7 @@ struct Machine {
   std::string user = "root";
   bool sudo = true;         // whether a user that is not root gets to be it without a password
   bool answers = true;
+  std::int64_t gpus = 0;
   std::string host_key;     // "ssh-ed25519 AAAA…"
   std::string node;         // as which it was last logged in to
   GuestDisk disk;

@@ -50,6 +50,13 @@ Machine* machine_of(Model& model, const std::string& node) {
   return found == model.machines.end() ? nullptr : &*found;
 }
 
+std::vector<GuestGpu> gpus_of_machine(const Machine& machine) {
+  std::vector<GuestGpu> out;
+  for (std::int64_t i = 0; i < machine.gpus; ++i)
+    out.push_back({"NVIDIA H100 80GB HBM3", gpu_uuid(fmt::format("{}/{}", machine.address, i))});
+  return out;
+}
+
 class ModelWorld : public GuestWorld {
  public:
   ModelWorld(Model& model, std::int64_t now, std::string node) : model_(model), now_(now), node_(std::move(node)) {}
@@ -63,6 +70,7 @@ class ModelWorld : public GuestWorld {
   }
   std::size_t gpus_of(const std::string& node) override { return gpus(node).size(); }
   std::vector<GuestGpu> gpus(const std::string& node) override {
+    if (const Machine* machine = machine_of(model_, node)) return gpus_of_machine(*machine);
     const Domain* domain = running(node);
     const auto definition = domain == nullptr ? std::nullopt : parse_domain(domain->running_xml);
     std::vector<GuestGpu> out;
@@ -74,6 +82,7 @@ class ModelWorld : public GuestWorld {
     return out;
   }
   bool has_cuda(const std::string& node) override {
+    if (const Machine* machine = machine_of(model_, node)) return machine->gpus > 0;
     const Domain* domain = running(node);
     return domain != nullptr && fabric_lets_cuda_start(model_, *domain);
   }

@@ -24,7 +24,7 @@ std::string last_line(const std::string& text) {
   return last;
 }
 
-std::string shown(const GuestTarget& guest) { return fmt::format("{} ({})", guest.node, guest.address); }
+std::string shown(const GuestTarget& guest) { return fmt::format("{} ({})", guest.node, guest.login_host()); }
 
 // The scripts below are constants; what varies is handed to them as arguments.
 

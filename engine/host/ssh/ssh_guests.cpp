@@ -50,7 +50,7 @@ HostError explain(const GuestTarget& guest, const std::string& errors) {
                      fmt::format("whoever answers at {0} does not have the ssh host key that {2} {1}: another machine has this "
                                  "address, or it was installed anew; nothing was sent to it; `ip neigh show {0}` tells whose MAC "
                                  "answers, and {3}",
-                                 guest.address, guest.node, guest.is_machine() ? "is trusted for" : "gpuplan gave to",
+                                 guest.login_host(), guest.node, guest.is_machine() ? "is trusted for" : "gpuplan gave to",
                                  guest.is_machine()
                                      ? fmt::format("if it was installed anew, its new key belongs into the spec, as `host_key` of node {}",
                                                    guest.node)
@@ -154,7 +154,7 @@ std::vector<std::string> SshGuests::ssh(const GuestTarget& guest) {
                                     fmt::format("ControlPath={}", control_path(guest))}) {
     argv.insert(argv.end(), {"-o", option});
   }
-  argv.insert(argv.end(), {"-T", guest.address});
+  argv.insert(argv.end(), {"-T", guest.login_host()});
   connected_.insert(argv);
   return argv;
 }
@@ -165,7 +165,7 @@ std::optional<std::vector<std::string>> SshGuests::login(const GuestTarget& gues
   std::vector<std::string> argv = ssh_options(guest);
   argv.insert(argv.end(), {"-o", "ControlPath=none"});
   if (!command.empty()) argv.emplace_back("-T");
-  argv.push_back(guest.address);
+  argv.push_back(guest.login_host());
   if (!command.empty()) argv.push_back(as_root(guest, command));
   return argv;
 }

@@ -31,6 +31,7 @@ std::string describe_spec(const Spec& spec) {
                        fmt::join(worker.gpu_indexes, ", "), describe_resources(worker.resources), worker.where.line,
                        worker.where.column);
     if (worker.machine) out += fmt::format("machine {}\n", login_text(*worker.machine));
+    if (worker.machine && worker.machine->gpus > 0) out += fmt::format("machine's gpus {}\n", worker.machine->gpus);
     for (const auto& [key, value] : worker.labels) out += fmt::format("label {} = '{}'\n", key, value);
     for (const NodeTaint& taint : worker.taints) out += fmt::format("taint {}\n", taint.to_string());
   }
