@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
@@ -33,17 +34,20 @@ constexpr std::size_t errors_cap = 1U << 20U;
 constexpr std::size_t tail_size = 2048;
 constexpr std::chrono::seconds time_to_die{2};
 
-// What a child does between fork and exec besides taking its streams: it leaves the terminal's reach,
-// takes default signal dispositions, and reports an exec that fails. Boost's own pipe for such a
-// report is closed by limit_handles.
+// What a child does between fork and exec besides taking its streams: it leaves the terminal's reach, ends with the thread
+// that waits for it (whoever takes the lock of a killed run meets none of its programs), takes default signal dispositions,
+// and reports an exec that fails. Boost's own pipe for such a report is closed by limit_handles.
 struct Containment : process::extend::handler, process::extend::uses_handles {
   explicit Containment(int report) : report_to(report) {}
   int report_to;
+  pid_t parent = getpid();
 
   int get_used_handles() const { return report_to; }
   template <typename Executor>
   void on_exec_setup(Executor&) const {
     setsid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(EXIT_FAILURE);  // it was killed before that
     for (const int number : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD}) std::signal(number, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);

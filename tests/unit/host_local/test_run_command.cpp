@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 #include <thread>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "support/catch.h"
 #include "support/host_error_of.h"
 #include "support/host_files.h"
+#include "support/temporary_directory.h"
 
 using namespace gpuplan;
 
@@ -169,6 +171,32 @@ TEST_CASE("SIGCHLD and other children of the process are left alone") {
 TEST_CASE("a command is reaped") {
   const pid_t ended = std::stoi(shell("echo $$").output);
   REQUIRE(waitpid(ended, nullptr, WNOHANG) == -1);
+}
+
+TEST_CASE("a command does not outlive a gpuplan that is killed") {
+  const TemporaryDirectory directory;
+  const std::string started = directory / "started";
+  const pid_t holder = fork();
+  if (holder == 0) {
+    shell("echo $$ >" + started + ".new; mv " + started + ".new " + started + "; exec sleep 600");
+    _exit(0);
+  }
+  std::string command;
+  for (int i = 0; i < 400 && command.empty(); ++i) {
+    std::ifstream(started) >> command;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  REQUIRE_FALSE(command.empty());
+  REQUIRE(kill(holder, SIGKILL) == 0);
+  REQUIRE(waitpid(holder, nullptr, 0) == holder);
+  // One that nobody has reaped yet has no command line any more.
+  std::string words = "sleep";
+  for (int i = 0; i < 100 && !words.empty(); ++i) {
+    words.clear();
+    std::ifstream("/proc/" + command + "/cmdline") >> words;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  CHECK(words.empty());
 }
 
 TEST_CASE("commands run side by side") {
