@@ -43,7 +43,8 @@ CheckResult check_class(const GpuSubject& subject) {
   if (subject.gpu.is_gpu()) return subject.pass("is-display-class", found, path(subject, "class"));
   const std::string remedy =
       subject.gpu.is_nvswitch() ? "NVSwitches stay with the host; take this address out of `gpus`"
-                                : "only display controllers (class 0x0300, 0x0302, 0x0380) can be listed in `gpus`";
+                                : "only display controllers (class 0x0300, 0x0302, 0x0380) and accelerators (0x1200) can be "
+                                  "listed in `gpus`";
   return subject.result("is-display-class", CheckStatus::fail, found, path(subject, "class"), remedy);
 }
 

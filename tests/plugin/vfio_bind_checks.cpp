@@ -178,7 +178,7 @@ TEST_CASE("vfio-bind: what the device is") {
                "NVSwitches stay with the host; take this address out of `gpus`");
     host.host.contents[device + "/class"] = "0x020000\n";
     is_failure(host.check("is-display-class"), "0000:0a:00.0 is Ethernet controller (class 0x020000)",
-               "only display controllers (class 0x0300, 0x0302, 0x0380) can be listed in `gpus`");
+               "only display controllers (class 0x0300, 0x0302, 0x0380) and accelerators (0x1200) can be listed in `gpus`");
   }
   SECTION("another model") {
     host.spec.gpu_device_ids = {{0x10de, 0x2335}, {0x10de, 0x2336}};

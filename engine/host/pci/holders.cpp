@@ -80,6 +80,7 @@ DeviceFiles device_files(FileReader& files, const PciFunction& function, std::ve
   for (const std::string& name : list_if_present(files, device + "/drm")) {
     if (name.rfind("card", 0) == 0 || name.rfind("renderD", 0) == 0) result.endings.push_back("/dev/dri/" + name);
   }
+  for (const std::string& name : list_if_present(files, device + "/accel")) result.endings.push_back("/dev/accel/" + name);
   // snd_card_free waits until the last of them is closed, and the unbind with it.
   for (const std::string& card : list_if_present(files, device + "/sound")) {
     for (const std::string& name : list_if_present(files, device + "/sound/" + card)) {

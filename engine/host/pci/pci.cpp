@@ -127,7 +127,7 @@ std::vector<Bdf> addresses_in(FileReader& files, const std::string& path) {
 
 bool PciFunction::is_gpu() const {
   const std::uint32_t kind = class_code >> 8U;
-  return kind == 0x0300 || kind == 0x0302 || kind == 0x0380;
+  return kind == 0x0300 || kind == 0x0302 || kind == 0x0380 || kind == 0x1200;
 }
 
 bool PciFunction::is_nvswitch() const { return id.vendor == 0x10DE && class_code >> 8U == 0x0680; }
@@ -172,6 +172,7 @@ std::string class_name(const PciFunction& function) {
     case 0x0604: return "PCI bridge";
     case 0x0C03: return "USB controller";
     case 0x0C80: return "Serial bus controller";
+    case 0x1200: return "Processing accelerator";
     default: return fmt::format("class 0x{:04x}", kind);
   }
 }

@@ -36,7 +36,7 @@ struct PciFunction {
   bool boot_display = false;      // boot_vga is 1
   int virtual_functions = 0;      // sriov_numvfs
 
-  bool is_gpu() const;       // class 0x0300, 0x0302 or 0x0380
+  bool is_gpu() const;       // class 0x0300, 0x0302, 0x0380 or 0x1200: an accelerator
   bool is_bridge() const;    // class 0x0604 and other 0x06xx that is not an NVSwitch: never bound
   bool is_nvswitch() const;  // vendor 10de, class 0x0680
   bool is_usb_controller() const;  // class 0x0C03

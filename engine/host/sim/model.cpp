@@ -10,7 +10,7 @@ namespace gpuplan::sim {
 
 bool Device::is_gpu() const {
   const std::uint32_t kind = class_code >> 8U;
-  return kind == 0x0300 || kind == 0x0302 || kind == 0x0380;
+  return kind == 0x0300 || kind == 0x0302 || kind == 0x0380 || kind == 0x1200;
 }
 
 bool Device::is_bridge() const { return (class_code >> 8U) == 0x0604 || (class_code >> 8U) == 0x0600; }

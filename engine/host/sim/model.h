@@ -53,7 +53,7 @@ struct Device {
   bool stuck = false;             // an unbind is hanging in the kernel, for ever
   bool waits_for_release = false; // an unbind from vfio-pci is hanging until its user closes it
 
-  bool is_gpu() const;       // class 0x0300, 0x0302, 0x0380
+  bool is_gpu() const;       // class 0x0300, 0x0302, 0x0380, 0x1200
   bool is_bridge() const;    // a PCI-to-PCI or host bridge
   bool is_nvswitch() const;
 };
