@@ -138,6 +138,8 @@ void plan_partition(Change& change) {
   const Value before = observed == nullptr ? Value(std::string(inactive)) : *observed;
   if (!wanted.empty() && before != Value(wanted)) {
     change.attributes.push_back({active_partition, before, wanted, true, false, false});
+    change.notes.push_back(fmt::format("NVSwitches are shared with the host: its Fabric Manager activates partition {}, which is "
+                                       "exactly these GPUs", wanted));
     if (change.action == Action::create || change.action == Action::replace) return;
     change.action = Action::update;
     change.has_apply = true;
