@@ -33,6 +33,7 @@ find /boot /etc /home /opt /srv /usr/local /var -xdev \
   \( -path /var/log -o -path /var/cache -o -path /var/tmp -o -path /var/lib/systemd -o -path /var/lib/gpuplan \
   -o -path /etc/libvirt/qemu -o -path /etc/libvirt/nwfilter -o -path /var/lib/libvirt \) -prune -o \
   \( -type f -printf 'file %p %m %u %s %T@\n' -o -printf 'file %p %m %u %y %l\n' \) | sort
+find /run/gpuplan /tmp -xdev -mindepth 1 -path '/tmp/systemd-private-*' -prune -o -printf 'file %p %m %u %y\n' 2>/dev/null | sort
 # libvirt makes the directory dnsmasq for its first network and keeps it.
 find /etc/libvirt/qemu /etc/libvirt/nwfilter /var/lib/libvirt /var/lib/gpuplan -xdev -path /var/lib/gpuplan/clusters -prune -o \
   -path /var/lib/libvirt/dnsmasq -o \

@@ -12,6 +12,7 @@ WORK = "/root/work"  # in the lab
 # Display functions; the audio function of a card is .1.
 GPU_A, GPU_B = "0000:41:00.0", "0000:42:00.0"      # on socket 0, alone in their groups
 GPU_C, GPU_D = "0000:81:00.0", "0000:82:00.0"      # on socket 1, likewise
+ALL_GPUS = (GPU_A, GPU_B, GPU_C, GPU_D)
 BOARD_A, BOARD_B = "0000:01:00.0", "0000:02:00.0"  # in one group
 BRIDGED = "0000:03:01.0"                           # behind a bridge, with two more devices; not NVIDIA's
 BOOT_DISPLAY = "0000:00:01.0"

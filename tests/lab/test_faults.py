@@ -41,6 +41,10 @@ class Killed(LabCase):
         self.lab.output("for i in $(seq 600); do grep -qs vfio-pci /sys/bus/pci/devices/*/driver_override && break; "
                         "sleep 0.02; done; systemctl kill --signal KILL lab-apply")
         self.lab.shell("while systemctl is-active -q lab-apply; do sleep 0.1; done")
+        plan = self.run_gpuplan("plan", name, "--detailed-exitcode", *targets(GPU_A, GPU_B, GPU_C, GPU_D), status=2)
+        for gpu in (GPU_A, GPU_B, GPU_C, GPU_D):
+            if self.lab.functions(gpu)[0].driver != "vfio-pci":
+                self.assertRegex(plan.output, rf"[+~] vfio-bind/{gpu}\n")
         self.run_gpuplan("rollback", "--cluster", "lab", "--yes")
         self.assert_returned(GPU_A, GPU_B, GPU_C, GPU_D)
 
@@ -67,6 +71,7 @@ class Rebooted(LabCase):
         self.assert_bound(GPU_A)
         self.run_gpuplan("destroy", "--cluster", "lab", "--yes")
         self.assert_returned(GPU_A)
+        self.assert_clean()
 
     def assert_binding_lasts(self, kept_in, kept_awake=False):
         name = self.write_spec({"worker-1": [GPU_A]}, host={"persist_bindings": True})
@@ -81,6 +86,7 @@ class Rebooted(LabCase):
         self.run_gpuplan("destroy", "--cluster", "lab", "--yes")
         self.assert_returned(GPU_A)
         self.assertEqual(self.lab.output(kept_in), "")
+        self.assert_clean()
 
     @variant("default")
     def test_bindings_that_are_to_last_are_there_after_a_reboot(self):

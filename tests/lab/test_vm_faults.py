@@ -46,6 +46,8 @@ class VmFaults(OneWorker):
         self.wait_for_apply()
         status = self.run_gpuplan("status", "--cluster", "lab")
         self.assertIn("apply, killed", status.output)
+        plan = self.run_gpuplan("plan", self.name, "--detailed-exitcode", status=2)
+        self.assertRegex(plan.output, rf"[+~] vm-define/{WORKER}\n")
         self.run_gpuplan("apply", self.name, "--yes", limit=900)
         self.run_gpuplan("plan", self.name, "--detailed-exitcode")
         self.destroy()
@@ -77,6 +79,17 @@ class VmFaults(OneWorker):
         self.lab.control("fault", "kill-libvirtd")
         self.wait_for_apply()
         # Whether or not that apply outlived it, the next one ends the job, and none is needed after that.
+        self.run_gpuplan("apply", self.name, "--yes", limit=900)
+        self.run_gpuplan("plan", self.name, "--detailed-exitcode")
+        self.destroy()
+
+    @variant("full")
+    def test_the_guest_killed_while_it_boots(self):
+        self.apply_until_the_worker_runs()
+        self.lab.control("fault", "kill-guest", WORKER)
+        self.wait_for_apply()
+        plan = self.run_gpuplan("plan", self.name, "--detailed-exitcode", status=2)
+        self.assertRegex(plan.output, rf"~ vm-define/{WORKER}\n(.*\n)*? +power: .* → running")
         self.run_gpuplan("apply", self.name, "--yes", limit=900)
         self.run_gpuplan("plan", self.name, "--detailed-exitcode")
         self.destroy()
@@ -154,3 +167,4 @@ class Unplugged(LabCase):
         self.lab.control("fault", "replug")
         self.run_gpuplan("destroy", "--cluster", "lab", "--yes", limit=900)
         self.assert_returned(GPU_A, GPU_C)
+        self.assert_clean()

@@ -1,9 +1,8 @@
 """A whole spec without Kubernetes: VMs with their GPUs that boot and let gpuplan in, and that go away again."""
 
 from case import LabCase, variant
-from lab import GPU_A, GPU_B, GPU_C, GPU_D
+from lab import ALL_GPUS, GPU_A, GPU_B, GPU_C, GPU_D
 
-ALL_GPUS = (GPU_A, GPU_B, GPU_C, GPU_D)
 WORKERS = {"worker-1": [GPU_A, GPU_B], "worker-2": [GPU_C, GPU_D]}
 NO_KUBERNETES = {"kubernetes": {"enabled": False}}
 KEYS = "/var/lib/gpuplan/clusters/lab/ssh"

@@ -19,6 +19,12 @@ TEXTS = [
     "NET.0.0.0", "NET.0.0/24", "NET.0.0.0/08", "256.0.0.0/24", "NET.0.00.0/24", "NET.0.0.0/24 ", "NET.0.0.0.0/24",
     "249.0.0.0/24", "199.0.0.0/24", "99.0.0.0/24", "255.0.0.0/24", "0.0.0.0/24", "::/24",
     "qemu:///system", "test:///default", "qemu://host/system", "xen:///", " qemu:///system", "qemu+unix:///x?y",
+    "qemu:///session", "qemu:///", "qemu:///system/", "qemu:///system\n", "test:///", "test:///a",
+    "qemu+unix:///session", "qemu+unix://h/system",
+    "qemu+ext:///system?command=/x", "qemu+ssh:///system", "qemu:///system?command=/x", "qemu:///system?socket=/a/b-c_d.e",
+    "qemu:///system?socket=", "qemu:///system?socket=/", "qemu:///system?socket=a", "qemu:///system?socket=/a/",
+    "qemu:///system?socket=//a", "qemu:///system?socket=/a&command=/x", "qemu:///system?socket=/a%26",
+    "qemu:///system?socket=/a#b", "test:///default?socket=/a",
     "http://x", "https://x", "https://x/", "https://x:5000/v2/a", "https://x:123456/", "https://u:p@x/", "https://-x/", "https://x./",
     "https://x/a?b", "https://x/a b", "https://x//a~b+c%20", "https:///a", "oci://x/a", "oci://", "http://x:/",
     "https://" + "a" * 253, "https://" + "a" * 254, "https://x/" + "a" * 490, "https://x/" + "a" * 491, "a.b:5", "a:b", "ftp://x", "HTTP://x", "https:/x", "http:",
@@ -40,12 +46,14 @@ VALUES = [
     *(16777215, 16777216, 16777217, 10**30, -(10**30)),
 ]
 SHAPES = [None, [], {}, {"a": 1}, [1], "a", "auto", 1, True]
-# What the program says of two keys at once. It is not about one value, and the corpus has it.
+# What the program says of two keys at once, or of a number as it is written: 1.20 is 1.2 to a schema. It is not about one
+# value, and the corpus has it.
 BETWEEN_KEYS = (
     " is too small for ", " overlaps ", " has both url and path", "network.mode is bridge", "only for network.mode",
     " cannot be made of hugepages ", " is not in the slot ", " is listed twice", " is in the slot of ",
-    " is outside network.cidr ", " is the address of the network itself", " would both get ", " is a machine of its own here", " is only for machines", "nodes.w.ssh has no ",
-    " has no mirror, and would come from ",
+    " is outside network.cidr ", " is no address of ", " is the address of the network itself", " would both get ",
+    " is a machine of its own here", " is only for machines", "nodes.w.ssh has no ",
+    " has no mirror, and would come from ", " is older than 1.20, ",
 )
 # Said by the program at another line than the value's.
 ELSEWHERE = {(("gpus", 0, "pci_address"), None), (("network", "bridge"), None)}
@@ -98,7 +106,7 @@ def judgements(program_errors, validator, base, paths, value):
 def rounds(schema_paths, containers, enums):
     """Documents to fill, with the keys that can be filled at once without being in each other's way."""
     named = {("cluster",), ("worker_gpu_assignment", "w", 0)}
-    alone = named | {("network", "bridge"), ("image", "url"), ("network", "addresses", "w")}
+    alone = named | {("network", "bridge"), ("network", "gateway"), ("image", "url"), ("network", "addresses", "w")}
     values = VALUES + enums
     yield {"worker_gpu_assignment": {"w": []}}, [path for path in schema_paths if path not in alone], values
     base = {"gpus": "auto", "network": {"mode": "bridge"}, "worker_gpu_assignment": {"w": []}}
