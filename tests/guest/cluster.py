@@ -12,6 +12,7 @@ CONTROL_PLANE = f"{NAME}-control-plane"
 WORKER = f"{NAME}-worker-1"
 ADDRESSES = {CONTROL_PLANE: "192.168.231.10", WORKER: "192.168.231.21"}
 POOL = "/var/lib/gpuplan-guest-test"
+DOWNLOADS = "/var/cache/gpuplan"
 STANDIN = "/var/lib/guest-standin"
 
 SPEC = """cluster: {name}
@@ -21,7 +22,7 @@ vm_resources:
   worker: {{memory: 1024, cpus: 1, disk: 10, firmware: efi}}
 host: {{accel: tcg, memory_reserve: 512}}
 network: {{name: {name}, cidr: 192.168.231.0/24}}
-image: {{path: {image}}}
+image: {{url: "{image.url}", sha256: {image.sha256}}}
 storage: {{pool: {name}, path: {pool}/images}}
 gpu_operator: {{enabled: true}}
 timeouts: {{guest_boot: 15m, ssh: 10m, kubeadm: {kubeadm}}}
@@ -104,7 +105,7 @@ def machine_state():
         text += f"{words}\n" + "\n".join(lines) + "\n"
     nvram = "/var/lib/libvirt/qemu/nvram"
     variables = sorted(os.listdir(nvram)) if os.path.isdir(nvram) else []
-    return text + f"{POOL}: {os.path.exists(POOL)}\n{nvram}: {variables}\n"
+    return text + f"{POOL}: {os.path.exists(POOL)}\n{DOWNLOADS}: {os.path.exists(DOWNLOADS)}\n{nvram}: {variables}\n"
 
 
 def say(text):
