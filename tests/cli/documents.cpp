@@ -13,7 +13,13 @@ TEST_CASE("show vm prints the document with which a VM would be defined") {
       place.run({"show", "vm", "gpu-worker-1", "tests/corpus/hosts/rtx4-with-audio.yaml", "--host", "sim:specs/hosts/rtx4.yaml"});
   CHECK(audio.exit_code == 0);
   cli::expect_golden_text("cli/show-vm-with-audio", audio.out);
-  for (const cli::Result* result : {&worker, &audio}) {
+  // All eight cards of a board: the window for their BARs, and memory in large pages.
+  const std::string all = place.write("all.yaml", "gpus: auto\nworker_gpu_assignment: {worker-1: [0, 1, 2, 3, 4, 5, 6, 7]}\n"
+                                                  "vm_resources: {worker: {memory: 1048576, cpus: 64, hugepages: 1G}}\n");
+  const cli::Result board = place.run({"show", "vm", "gpu-worker-1", all, "--host", "sim:specs/hosts/h200-sxm8.yaml"});
+  CHECK(board.exit_code == 0);
+  cli::expect_golden_text("cli/show-vm-eight", board.out);
+  for (const cli::Result* result : {&worker, &audio, &board}) {
     const std::string file = place.write("domain.xml", result->out);
     CHECK(std::system(("virt-xml-validate '" + file + "' domain >/dev/null").c_str()) == 0);
   }
