@@ -100,29 +100,59 @@ std::string to_text(const std::vector<ChangeRecord>& changes, const std::vector<
 struct Damage {
   std::string reason;  // empty: nothing
   std::vector<std::string> losses;
+
+  // Some rows are read twice.
+  std::set<std::string> distinct_losses() const {
+    std::set<std::string> out(losses.begin(), losses.end());
+    out.erase(reason);
+    return out;
+  }
 };
 
-void read_journal_or_its_remains(Session& session, Damage& damage) {
-  try {
-    session.read_journal();
-  } catch (const JournalError& error) {
-    if (!error.is_damage()) throw;
-    damage.reason = error.what();
-    session.journal = Journal::open_damaged(session.state.journal(session.cluster), damage.losses);
-  }
-}
-
-void show_damage(Session& session, const Damage& damage) {
+void show_damage(Session& session, const Damage& damage, const std::string& why) {
   if (damage.reason.empty()) return;
   std::vector<Diagnostic> problems;
-  const std::set<std::string> losses(damage.losses.begin(), damage.losses.end());  // some rows are read twice
-  for (const std::string& loss : losses) problems.push_back({Severity::warning, loss, {}, {}, {}, std::nullopt});
-  problems.push_back({Severity::error, damage.reason, "what is shown is what can still be read; it may be wrong", {}, {}, std::nullopt});
+  for (const std::string& loss : damage.distinct_losses()) {
+    problems.push_back({Severity::warning, loss, {}, {}, {}, std::nullopt});
+  }
+  problems.push_back(diagnostic_of(JournalError(damage.reason)));
+  problems.back().why = why;
   session.console.show(problems);
 }
 
 Json damage_to_json(const Damage& damage) {
-  return {{"reason", damage.reason}, {"losses", std::set<std::string>(damage.losses.begin(), damage.losses.end())}};
+  return {{"reason", damage.reason}, {"losses", damage.distinct_losses()}};
+}
+
+struct ShownRun {
+  RunRecord run;
+  std::vector<ChangeRecord> changes;
+  std::vector<StageRecord> stages;
+};
+
+ShownRun read_run(Session& session) {
+  RunRecord run = find_run(session);
+  const std::int64_t id = run.id;
+  return {std::move(run), session.journal->changes(id), session.journal->stages(id)};
+}
+
+// A journal that every other verb refuses is shown as far as it can be read.
+ShownRun read_run_or_its_remains(Session& session, Damage& damage) {
+  try {
+    session.read_journal();
+    return read_run(session);
+  } catch (const JournalError& error) {
+    if (!error.may_be_shown()) throw;
+    damage.reason = error.what();
+  }
+  session.journal = Journal::open_refused(session.state.journal(session.cluster), damage.losses);
+  if (session.journal->runs().empty()) throw JournalError(damage.reason);
+  try {
+    return read_run(session);
+  } catch (const Failure&) {
+    show_damage(session, damage, {});  // the run may be one that was lost
+    throw;
+  }
 }
 
 }  // namespace
@@ -131,12 +161,8 @@ int run_show(Session& session) {
   if (!session.options.arguments.empty() && is_document(session.options.arguments.front())) return show_document(session);
   session.choose_cluster();
   Damage damage;
-  read_journal_or_its_remains(session, damage);
-  if (!damage.reason.empty() && session.journal->runs().empty()) throw JournalError(damage.reason);
-  const RunRecord run = find_run(session);
-  const std::vector<ChangeRecord> changes = session.journal->changes(run.id);
-  const std::vector<StageRecord> stages = session.journal->stages(run.id);
-  show_damage(session, damage);
+  const auto [run, changes, stages] = read_run_or_its_remains(session, damage);
+  show_damage(session, damage, "what is shown is what can still be read; it may be wrong");
   const int code = damage.reason.empty() ? exit_done : exit_nothing_changed;
   if (session.console.json()) {
     Json document = to_document(run, changes, stages);

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 
 #include "spec/sections.h"
+#include "spec/supported_versions.h"
 
 namespace gpuplan {
 namespace {
@@ -95,6 +97,53 @@ void read_mode(MappingDecoder& network, Spec& spec, Diagnostics& diagnostics) {
   }
 }
 
+// An address that no VM may have: the host's own in its network, or the router of the one that a bridge leads to.
+void read_gateway(MappingDecoder& network, const std::optional<Ipv4Range>& known, Spec& spec, Diagnostics& diagnostics) {
+  const Ipv4Range range = known.value_or(Ipv4Range{});
+  spec.network.gateway = format_ipv4(range.base + 1);
+  network.string("gateway", spec.network.gateway);
+  const YamlNode* node = network.node("gateway");
+  if (node == nullptr || !node->is_scalar()) return;
+  const auto address = parse_ipv4(spec.network.gateway);
+  if (spec.network.mode != "bridge") {
+    diagnostics.error(node->where(), "network.gateway is only for network.mode: bridge",
+                      "remove the key: a network of mode nat has its first address as gateway");
+  } else if (!address) {
+    diagnostics.error(node->where(), fmt::format("network.gateway: {} is not an IPv4 address", quote(spec.network.gateway)),
+                      "write four numbers from 0 to 255 with dots between them");
+  } else if (known && (!range.contains(*address) || *address == range.base || *address == range.last())) {
+    diagnostics.error(node->where(), fmt::format("network.gateway: {} is no address of {}", quote(spec.network.gateway), range.to_string()),
+                      "write the router's address in the network, for example " + format_ipv4(range.base + 1));
+  }
+}
+
+void read_name_servers(MappingDecoder& network, Spec& spec, Diagnostics& diagnostics) {
+  constexpr std::size_t most = 3;  // that a resolver asks: resolv.conf(5), MAXNS
+  spec.network.name_servers.clear();
+  network.string_list("name_servers", spec.network.name_servers);
+  const YamlNode* node = network.node("name_servers");
+  if (spec.network.name_servers.size() > most)
+    diagnostics.error(node->where(), "network.name_servers has more than three addresses", "a resolver asks three at most: remove some");
+  for (std::size_t i = 0; i < spec.network.name_servers.size(); ++i) {
+    const std::string& server = spec.network.name_servers[i];
+    if (parse_ipv4(server)) continue;
+    diagnostics.error(node->items()[i].where(), fmt::format("network.name_servers[{}]: {} is not an IPv4 address", i, quote(server)),
+                      "write four numbers from 0 to 255 with dots between them");
+  }
+  if (spec.network.name_servers.empty()) spec.network.name_servers = {spec.network.gateway};
+}
+
+// What kubeadm of older versions takes is written by nothing here. The value is X.Y or X.Y.Z.
+void refuse_old_version(const YamlNode& node, const std::string& version, Diagnostics& diagnostics) {
+  int major = 0, minor = 0;
+  std::sscanf(version.c_str(), "%4d.%4d", &major, &minor);
+  if (major > 1 || (major == 1 && minor >= oldest_kubernetes_minor)) return;
+  diagnostics.error(node.where(),
+                    fmt::format("kubernetes.version {} is older than 1.{}, the oldest that gpuplan sets up", version,
+                                oldest_kubernetes_minor),
+                    "write a newer one, for example \"1.34\"; docs/versions.md has those that go together");
+}
+
 void read_version(MappingDecoder& kubernetes, std::string& version, Diagnostics& diagnostics) {
   kubernetes.string("version", version);
   const YamlNode* node = kubernetes.node("version");
@@ -111,7 +160,10 @@ void read_version(MappingDecoder& kubernetes, std::string& version, Diagnostics&
     if (dot == rest.size()) break;
     rest.remove_prefix(dot + 1);
   }
-  if (good && (parts == 2 || parts == 3)) return;
+  if (good && (parts == 2 || parts == 3)) {
+    refuse_old_version(*node, version, diagnostics);
+    return;
+  }
   diagnostics.error(node->where(), fmt::format("kubernetes.version must be X.Y or X.Y.Z, not {}", quote(version)),
                     version.substr(0, 1) == "v" ? "leave the v away" : "for example \"1.34\" or \"1.34.2\"");
 }
@@ -138,6 +190,8 @@ void read_networks(MappingDecoder& document, Spec& spec, Diagnostics& diagnostic
   MappingDecoder network = section(document, "network", diagnostics);
   read_mode(network, spec, diagnostics);
   const NamedRange vms = read_range(network, "cidr", spec.network.cidr, 8, 29, diagnostics);
+  read_gateway(network, vms.range, spec, diagnostics);
+  read_name_servers(network, spec, diagnostics);
 
   MappingDecoder kubernetes = section(document, "kubernetes", diagnostics);
   kubernetes.boolean("enabled", spec.kubernetes.enabled);

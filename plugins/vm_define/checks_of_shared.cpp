@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <cstdlib>
 
 #include "checks.h"
 #include "host/virsh.h"
@@ -84,12 +85,40 @@ std::int64_t gib_still_to_make(const Spec& spec, HostReader& host) {
   return sum;
 }
 
+// Bytes that are free where a directory is to be made; nothing if the host does not tell.
+std::optional<std::int64_t> free_bytes_for(std::string directory, HostReader& host) {
+  try {
+    while (!directory.empty() && host.files().kind(directory) == FileKind::none) directory.erase(directory.rfind('/'));
+    const CommandResult result =
+        host.query({{"df", "--output=avail", "-B1", directory.empty() ? "/" : directory}, {}, std::chrono::seconds(10)});
+    const std::size_t number = result.output.find_first_of("0123456789");  // behind a heading
+    if (!result.ok() || number == std::string::npos) return std::nullopt;
+    return std::strtoll(result.output.c_str() + number, nullptr, 10);
+  } catch (const HostError&) {
+    return std::nullopt;
+  }
+}
+
+void check_space(std::int64_t available_bytes, const std::string& place, const std::string& from, const Spec& spec,
+                 HostReader& host, Findings& findings) {
+  const std::int64_t wanted = gib_still_to_make(spec, host);
+  const std::int64_t available = available_bytes / bytes_per_gib;
+  if (wanted <= available) {
+    findings.pass("storage-space", fmt::format("{} GiB are available for {} GiB of new disks", available, wanted), from);
+    return;
+  }
+  findings.add(CheckStatus::warn, "storage-space",
+               fmt::format("the new disks may grow to {} GiB together, {} has {} GiB left", wanted, place, available), from,
+               "disks take only what is written to them; see that there is room for that, or declare smaller ones");
+}
+
 void check_storage(const Vm& vm, const Spec& spec, HostReader& host, Findings& findings) {
   const auto pool = host.hypervisor().pool(vm.pool);
   const std::string from = fmt::format("libvirt, storage pool {}", vm.pool);
   if (!pool) {
     findings.pass("storage-pool", fmt::format("pool {} will be made in {}", vm.pool, vm.pool_path),
                   "libvirt");
+    if (const auto free = free_bytes_for(vm.pool_path, host)) check_space(*free, vm.pool_path, "df", spec, host, findings);
     return;
   }
   if (pool->path != vm.pool_path) {
@@ -106,18 +135,7 @@ void check_storage(const Vm& vm, const Spec& spec, HostReader& host, Findings& f
     return;
   }
   findings.pass("storage-pool", fmt::format("pool {} lies in {}", vm.pool, pool->path), from);
-  const std::int64_t wanted = gib_still_to_make(spec, host);
-  const std::int64_t available = pool->available_bytes / bytes_per_gib;
-  if (wanted > available) {
-    findings.add(
-        CheckStatus::warn, "storage-space",
-        fmt::format("the new disks may grow to {} GiB together, pool {} has {} GiB left", wanted, vm.pool, available),
-        from,
-        "disks take only what is written to them; see that the pool does not run full, or declare smaller ones");
-  } else {
-    findings.pass("storage-space", fmt::format("{} GiB are available for {} GiB of new disks", available, wanted),
-                  from);
-  }
+  check_space(pool->available_bytes, "pool " + vm.pool, from, spec, host, findings);
 }
 
 }  // namespace

@@ -33,6 +33,12 @@ TEST_CASE("a command's output and exit status come back") {
   REQUIRE(uname.ok());
   REQUIRE(uname.output == "Linux\n");
   REQUIRE(uname.errors.empty());
+  const CommandResult free = subject->host->query({{"df", "--output=avail", "-B1", "/"}, {}});
+  REQUIRE(free.ok());
+  const std::size_t number = free.output.find_first_of("0123456789");
+  REQUIRE(number != std::string::npos);
+  REQUIRE(free.output.find("Avail\n") < number);
+  REQUIRE(free.output.find_first_not_of("0123456789", number) == free.output.size() - 1);
   const CommandResult which = subject->host->query({{"which", "gpuplan-no-such-program"}, {}});
   REQUIRE(which.exit_status == 1);
   REQUIRE(which.output.empty());

@@ -209,6 +209,13 @@ TEST_CASE("storage") {
     CHECK_THAT(texts(rig.check("gpu-control-plane"), CheckStatus::warn).at(0),
                contains("storage-space: the new disks may grow to 1100 GiB together, pool gpuplan has 200 GiB left"));
   }
+  SECTION("no pool yet: where it will be made, or would be if the directories above it were there") {
+    rig.host.fake_hypervisor.pools.clear();
+    rig.host.file_system.directories.insert("/var/lib");
+    rig.host.outputs["df --output=avail -B1 /var/lib"] = "       Avail\n214748364800\n";
+    CHECK_THAT(texts(rig.check("gpu-control-plane"), CheckStatus::warn).at(0),
+               contains("storage-space: the new disks may grow to 1100 GiB together, /var/lib/gpuplan/images has 200 GiB left"));
+  }
   SECTION("a pool elsewhere") {
     rig.host.fake_hypervisor.pools["gpuplan"].path = "/data/images";
     CHECK(failures(rig, "gpu-control-plane") ==

@@ -304,7 +304,8 @@ class FakeHost : public Host {
   std::string description() override { return "a fake host"; }
   std::map<std::string, std::string> limitations() override { return {}; }
   FileSystem& files() override { return file_system; }
-  CommandResult query(const Command&) override { return {}; }
+  std::map<std::string, std::string> outputs;  // of queries, by their words; any other prints nothing
+  CommandResult query(const Command& command) override { return {0, outputs[join_argv(command.argv)], {}}; }
   CommandResult run(const Command&) override { return {}; }
   FakeHypervisor& hypervisor() override { return fake_hypervisor; }
   Guests& guests() override { return fake_guests; }

@@ -15,7 +15,7 @@ const std::map<std::string, std::string>& programs() {
   static const std::map<std::string, std::string> table = {
       {"systemctl", ""},          {"modprobe", ""},       {"uname", ""},
       {"which", ""},              {"dpkg-query", ""},     {"lsmod", ""},
-      {"modinfo", ""},            {"true", ""},           {"stat", ""},
+      {"modinfo", ""},            {"true", ""},           {"stat", ""},            {"df", ""},
       {"ssh-keyscan", ""},
       {"update-grub", "grub2-common"},
       {"nvidia-smi", "nvidia-utils"},
@@ -108,6 +108,13 @@ CommandResult run_modinfo(const Model& model, const std::vector<std::string>& ar
 }
 
 // stat -L -c "%a %U %G" FILE, of device files: as udev makes /dev/kvm, the others as root's own.
+// Free bytes where a storage pool lies or would lie.
+CommandResult run_df(const Model& model, const std::vector<std::string>& argv) {
+  if (argv.size() != 4 || argv[1] != "--output=avail" || argv[2] != "-B1")
+    return {1, "", "df: the simulated host does not know these arguments\n"};
+  return {0, fmt::format("       Avail\n{}\n", model.storage_free_gib << 30), {}};
+}
+
 CommandResult run_stat(const Model& model, const std::vector<std::string>& argv) {
   const std::string path = argv.back();
   if (argv.size() != 5 || argv[1] != "-L" || argv[2] != "-c" || argv[3] != "%a %U %G") {
@@ -175,6 +182,7 @@ CommandResult run_host_command(Model& model, const Command& command, bool read_o
   if (name == "dpkg-query") return run_dpkg_query(model, command.argv);
   if (name == "lsmod") return run_lsmod(model);
   if (name == "modinfo") return run_modinfo(model, command.argv);
+  if (name == "df") return run_df(model, command.argv);
   if (name == "stat") return run_stat(model, command.argv);
   if (name == "ssh-keyscan") return run_ssh_keyscan(model, command.argv);
   if (command.argv.size() == 2 && command.argv[1] == "--version") return run_version(name);
