@@ -8,7 +8,6 @@
 namespace gpuplan {
 namespace {
 
-constexpr std::uint32_t gateway_offset = 1;
 constexpr std::uint32_t control_plane_offset = 10;
 constexpr std::uint32_t first_worker_offset = 20;
 
@@ -27,15 +26,15 @@ std::optional<std::uint32_t> number_of(std::string_view key) {
 class AddressBook {
  public:
   // `range_where`: the place of network.cidr.
-  AddressBook(const Ipv4Range& range, SourceLocation range_where, Diagnostics& diagnostics)
-      : range_(range), range_where_(std::move(range_where)), diagnostics_(diagnostics) {}
+  AddressBook(const Ipv4Range& range, std::uint32_t gateway, SourceLocation range_where, Diagnostics& diagnostics)
+      : range_(range), gateway_(gateway), range_where_(std::move(range_where)), diagnostics_(diagnostics) {}
 
   // Why `address` can be nobody's; empty if it can be somebody's.
   std::string objection(std::uint32_t address) const {
     if (!range_.contains(address)) return fmt::format("is outside network.cidr {}", range_.to_string());
     if (address == range_.base) return "is the address of the network itself";
     if (address == range_.last()) return "is the broadcast address of the network";
-    if (address == range_.base + gateway_offset) return "is the gateway";
+    if (address == gateway_) return "is the gateway";
     return {};
   }
 
@@ -84,6 +83,7 @@ class AddressBook {
   };
 
   const Ipv4Range range_;
+  const std::uint32_t gateway_;
   const SourceLocation range_where_;
   Diagnostics& diagnostics_;
   std::map<std::uint32_t, Owner> owners_;
@@ -116,7 +116,7 @@ std::string read_explicit(MappingDecoder& addresses, const std::string& key, Add
 
 void assign_addresses(MappingDecoder& addresses, const Ipv4Range& range,
                       const std::optional<SourceLocation>& range_where, Spec& spec, Diagnostics& diagnostics) {
-  AddressBook book(range, range_where.value_or(SourceLocation{spec.file, 1, 1, 1}), diagnostics);
+  AddressBook book(range, parse_ipv4(spec.network.gateway).value_or(range.base + 1), range_where.value_or(SourceLocation{spec.file, 1, 1, 1}), diagnostics);
   const std::string control_plane = "control-plane";
   const auto is_given = [&](const std::string& key) { return addresses.node(key) != nullptr; };
   const auto read = [&](const std::string& key, std::string& target) {

@@ -295,6 +295,11 @@ void read_nodes(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics) 
   if (nodes.node(control_plane_key) != nullptr) {
     MappingDecoder own = section(nodes, control_plane_key, diagnostics);
     spec.control_plane.machine = read_machine(own, spec.control_plane.address, diagnostics);
+    const YamlNode* gpus = own.node("gpus");
+    if (gpus != nullptr && spec.control_plane.machine) {
+      diagnostics.error(gpus->where(), "nodes.control-plane.gpus: pods with GPUs run on workers alone",
+                        "remove the key, or make the machine a worker");
+    }
     own.finish();
   }
   for (WorkerSpec& worker : spec.workers) {

@@ -89,6 +89,8 @@ struct NetworkSpec {
   std::string mode = "nat";  // nat | bridge
   std::string bridge;        // of mode bridge; empty otherwise
   std::string cidr = "192.168.130.0/24";
+  std::string gateway = "192.168.130.1";                      // IPv4 in cidr; of mode nat the first address
+  std::vector<std::string> name_servers = {"192.168.130.1"};  // IPv4; at least one
   std::map<std::string, std::string> addresses;  // worker key or "control-plane" → IPv4
 };
 

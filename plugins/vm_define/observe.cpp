@@ -125,6 +125,13 @@ Observation VmDefine::observe(const Resource& resource, const Prior& prior, Host
   const bool may_go_down = prior.withdrawal_begun && domain->state.power != PowerState::crashed;
   attributes.set("power", may_go_down ? std::string(going_down) : text_of(domain->state.power));
   for (const auto& [name, value] : attributes) observed.read_from[name] = fmt::format("libvirt domain {}", vm.name);
+  // They stand in the seed that it booted with first.
+  for (const char* name : {"gateway", "name_servers"}) {
+    if (const Value* told = prior.declared.find(name)) {
+      attributes.set(name, *told);
+      observed.read_from[name] = "the last apply";
+    }
+  }
   observe_disk(*domain, vm, prior, host.hypervisor(), observed);
   observe_partition(vm, host, observed);
   return observed;

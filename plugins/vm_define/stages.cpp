@@ -43,11 +43,9 @@ std::string packed_seed(const Vm& vm, const std::string& disk, const Spec& spec,
   seed.host_name = vm.name;
   seed.mac = vm.mac;
   seed.address = vm.address;
-  if (range) {
-    seed.prefix = range->prefix;
-    seed.gateway = format_ipv4(range->base + 1);
-    seed.name_servers = {seed.gateway};
-  }
+  if (range) seed.prefix = range->prefix;
+  seed.gateway = spec.network.gateway;
+  seed.name_servers = spec.network.name_servers;
   seed.installs_packages = seed_has_packages(spec);
   const GuestCredentials credentials = guests.credentials(vm.name);
   seed.authorized_key = credentials.authorized_key;

@@ -7,6 +7,7 @@
 #include "declaration.h"
 #include "domain.h"
 #include "fabric.h"
+#include "spec/network_range.h"
 
 namespace gpuplan::vm_define {
 namespace {
@@ -44,6 +45,12 @@ Resource make_resource(const Spec& spec, Node node) {
   declared.set("pool_path", without_final_slash(spec.storage.path));
   declared.set("owner", spec.cluster);
   declared.set("power", std::string("running"));
+  // Where they are those that come by themselves, nothing is said of them.
+  const auto range = parse_ipv4_range(spec.network.cidr);
+  const std::string usual = range ? format_ipv4(range->base + 1) : "";
+  if (spec.network.gateway != usual) declared.set("gateway", spec.network.gateway);
+  if (spec.network.name_servers != std::vector<std::string>{spec.network.gateway})
+    declared.set("name_servers", fmt::format("{}", fmt::join(spec.network.name_servers, ", ")));
   return resource;
 }
 
@@ -149,6 +156,8 @@ const Schema& VmDefine::schema() const {
       in_place("accel"),
       fixed("pool"),
       fixed("pool_path"),
+      fixed("gateway"),
+      fixed("name_servers"),
       in_place("owner"),
       in_place("power"),
       computed(left_behind, ValueType::list),

@@ -40,6 +40,7 @@ std::string describe_spec(const Spec& spec) {
                      fmt::join(host.stop_services, ", "), host.memory_reserve_mib, host.persist_bindings, host.configure_boot);
   const NetworkSpec& network = spec.network;
   out += fmt::format("network {} {} bridge '{}' {}\n", network.name, network.mode, network.bridge, network.cidr);
+  out += fmt::format("gateway {} name servers {}\n", network.gateway, fmt::join(network.name_servers, " "));
   for (const auto& [who, address] : network.addresses) out += fmt::format("explicit address {} {}\n", who, address);
   out += fmt::format("image url '{}' path '{}' sha256 '{}'\n", spec.image.url, spec.image.path, spec.image.sha256);
   out += fmt::format("storage {} {}\n", spec.storage.pool, spec.storage.path);
