@@ -28,6 +28,12 @@ std::unique_ptr<Host> open_simulated(const std::string& state_dir) {
 
 }  // namespace
 
+std::vector<std::string> contract_hosts() {
+  const char* chosen = std::getenv("GPUPLAN_TEST_HOSTS");
+  if (chosen != nullptr && std::string(chosen) == "real") return {"this machine"};
+  return {"this machine", "simulated"};
+}
+
 std::string libvirt_uri() {
   const char* uri = std::getenv("GPUPLAN_TEST_LIBVIRT_URI");
   return uri != nullptr ? uri : "test:///default";

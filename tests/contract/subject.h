@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "host/ports.h"
 #include "host/xml/domain_xml.h"
@@ -40,7 +41,10 @@ std::unique_ptr<Subject> open_subject(const std::string& name);
 // The same host once more, as another process would open it.
 std::unique_ptr<Host> open_again(const Subject& subject, const std::string& name);
 
+// The names of both, or with GPUPLAN_TEST_HOSTS=real of the first alone: the simulated host is the same everywhere.
+std::vector<std::string> contract_hosts();
+
 }  // namespace gpuplan
 
 // One after the other, in each of which the whole test case runs.
-#define EACH_HOST GENERATE(as<std::string>{}, "this machine", "simulated")
+#define EACH_HOST GENERATE(from_range(gpuplan::contract_hosts()))

@@ -5,8 +5,8 @@ from lab import GPU_D
 
 LIBVIRTD = ("GPUPLAN_TEST_LIBVIRT_URI=qemu:///system GPUPLAN_TEST_POOL_PATH=/var/lib/gpuplan-test "
             "GPUPLAN_TEST_LIBVIRT_RESTART='systemctl restart libvirtd'")
-# Nobody's but the contract's.
-FUNCTION = f"GPUPLAN_TEST_PCI={GPU_D}"
+# The real half; a function that is nobody's but the contract's.
+REAL = f"GPUPLAN_TEST_HOSTS=real GPUPLAN_TEST_PCI={GPU_D}"
 
 
 class Contract(LabCase):
@@ -24,7 +24,7 @@ class Contract(LabCase):
     def test_contract_of_the_ports(self):
         # A pool's directory outlives it, and so does libvirt's own for what starts by itself.
         self.addCleanup(self.lab.shell, "rm -rf /var/lib/gpuplan-contract; rmdir /etc/libvirt/qemu/autostart")
-        self.run_program("contract", environment=f"{LIBVIRTD} {FUNCTION}")
+        self.run_program("contract", environment=f"{LIBVIRTD} {REAL}")
 
     @variant("default")
     def test_storage_of_a_real_libvirtd(self):
