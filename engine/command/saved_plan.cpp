@@ -10,6 +10,7 @@
 #include "command/exit_codes.h"
 #include "command/failure.h"
 #include "command/planning.h"
+#include "digest/digest.h"
 #include "host/files/descriptor.h"
 #include "host/host_error.h"
 #include "plan/plan_file.h"
@@ -56,10 +57,17 @@ std::string read_trusted(const std::string& path) {
   return read_all(file.get(), path);
 }
 
-std::int64_t last_run(Session& session) {
-  if (!session.journal) return 0;
-  const std::vector<RunRecord> runs = session.journal->runs();
-  return runs.empty() ? 0 : runs.back().id;
+std::optional<RunRecord> last_run(Session& session) {
+  if (!session.journal) return std::nullopt;
+  std::vector<RunRecord> runs = session.journal->runs();
+  if (runs.empty()) return std::nullopt;
+  return std::move(runs.back());
+}
+
+// Of what stays in a run's record, whatever becomes of the run: journals count alike, but hold different runs.
+std::string digest_of(const RunRecord& run) {
+  return sha256_hex(fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}", run.id, run.command, run.argv, run.spec_sha256,
+                                run.host_identity, run.pid, run.started));
 }
 
 // Each entry of `moved` is one sentence.
@@ -71,13 +79,30 @@ std::int64_t last_run(Session& session) {
   throw Failure(exit_plan_stale, std::move(problems));
 }
 
-void require_no_run_since(Session& session, const SavedPlan& saved, const std::string& path, const std::string& remedy) {
-  const std::int64_t last = last_run(session);
-  if (last == saved.last_run) return;
-  const std::optional<RunRecord> run = session.journal->run(last);
+// How the journal is not the one that was there when the plan was made; empty if it is.
+std::string lost_journal(Session& session, const SavedPlan& saved, const std::optional<RunRecord>& last) {
+  if (saved.last_run == 0) return {};
+  const std::string journal = printable(session.state.journal(session.cluster));
+  if (!session.journal) {
+    return fmt::format("the journal {} is gone, which ended with run {} when the plan was made", journal, saved.last_run);
+  }
+  const std::optional<RunRecord> then = session.journal->run(saved.last_run);
+  if (!then) {
+    return fmt::format("the journal {} {}, and ended with run {} when the plan was made: it is an older one", journal,
+                       last ? fmt::format("ends with run {}", last->id) : "has no runs", saved.last_run);
+  }
+  if (digest_of(*then) == saved.last_run_sha256) return {};
+  return fmt::format("the journal {} is not the one with which the plan was made: its run {} is another ({}, {})", journal,
+                     then->id, printable(then->argv), format_time(then->started));
+}
+
+void require_same_journal(Session& session, const SavedPlan& saved, const std::string& path, const std::string& remedy) {
+  const std::optional<RunRecord> last = last_run(session);
+  const std::string lost = lost_journal(session, saved, last);
+  if (!lost.empty()) refuse_stale(path, {lost}, "put the journal of then back, if there is a backup; else " + remedy);
+  if (!last || last->id == saved.last_run) return;
   refuse_stale(path,
-               {fmt::format("run {} of cluster {} was made after it ({})", last, session.cluster,
-                            run ? printable(run->argv) : "unknown")},
+               {fmt::format("run {} of cluster {} was made after it ({})", last->id, session.cluster, printable(last->argv))},
                remedy);
 }
 
@@ -135,16 +160,16 @@ Planned plan_from_file(Session& session, const std::string& path) {
   std::optional<Planned> planned;
   if (destroys) {
     planned = plan_for_destroy(session, std::nullopt, true);
+    if (planned) require_host_of(session, saved, path);
+    require_same_journal(session, saved, path, remedy);
     if (!planned) refuse_stale(path, {"gpuplan has made nothing that could be removed"}, remedy);
-    require_host_of(session, saved, path);
-    require_no_run_since(session, saved, path, remedy);
   } else {
     Spec spec = read_same_spec(session, saved, path, remedy);
     session.load_plugins();
     session.open_host(spec.host.libvirt_uri);
     require_host_of(session, saved, path);
     session.lock_cluster();
-    require_no_run_since(session, saved, path, remedy);
+    require_same_journal(session, saved, path, remedy);
     planned = plan_for_apply(session, std::move(spec));
   }
   const std::vector<std::string> moved = moved_since(saved, planned->plan, session.kinds);
@@ -153,7 +178,8 @@ Planned plan_from_file(Session& session, const std::string& path) {
 }
 
 void save_plan(Session& session, const Planned& planned, const std::string& path) {
-  SavedPlan saved{planned.plan, {}, last_run(session), std::time(nullptr)};
+  const std::optional<RunRecord> last = last_run(session);
+  SavedPlan saved{planned.plan, {}, last ? last->id : 0, last ? digest_of(*last) : "", std::time(nullptr)};
   if (planned.plan.purpose == PlanPurpose::apply) {
     saved.spec_path = std::filesystem::absolute(session.options.arguments.front()).lexically_normal().string();
   }

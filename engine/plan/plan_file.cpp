@@ -46,7 +46,7 @@ Json content_of(const SavedPlan& saved) {
            {{"targets", to_json(selection.targets)},
             {"excludes", to_json(selection.excludes)},
             {"replaces", to_json(selection.replaces)}}},
-          {"last_run", saved.last_run},
+          {"last_run", {{"id", saved.last_run}, {"sha256", saved.last_run_sha256}}},
           {"made", saved.made},
           {"changes", std::move(changes)}};
 }
@@ -65,7 +65,8 @@ SavedPlan saved_from(const Json& content) {
   saved.plan.selection.targets = addresses_from(content.at("selection").at("targets"));
   saved.plan.selection.excludes = addresses_from(content.at("selection").at("excludes"));
   saved.plan.selection.replaces = addresses_from(content.at("selection").at("replaces"));
-  saved.last_run = content.at("last_run").get<std::int64_t>();
+  saved.last_run = content.at("last_run").at("id").get<std::int64_t>();
+  saved.last_run_sha256 = content.at("last_run").at("sha256").get<std::string>();
   saved.made = content.at("made").get<std::int64_t>();
   for (const Json& change : content.at("changes")) saved.plan.changes.push_back(change_from_json(change));
   return saved;

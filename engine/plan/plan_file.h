@@ -12,7 +12,7 @@
 
 namespace gpuplan {
 
-inline constexpr int plan_file_version = 1;
+inline constexpr int plan_file_version = 2;
 
 // A file that is no plan, or none that can be trusted. what() is one whole sentence.
 class PlanFileError : public std::runtime_error {
@@ -22,10 +22,11 @@ class PlanFileError : public std::runtime_error {
 
 // A plan as it was when it was saved. Sensitive values are in stored form (see change_json.h).
 struct SavedPlan {
-  Plan plan;                  // without stages: they follow from the changes
-  std::string spec_path;      // absolute; empty for destroy
-  std::int64_t last_run = 0;  // of the cluster's journal at that time; 0 if there was none
-  std::int64_t made = 0;      // seconds since 1970, UTC
+  Plan plan;                    // without stages: they follow from the changes
+  std::string spec_path;        // absolute; empty for destroy
+  std::int64_t last_run = 0;    // of the cluster's journal at that time; 0 if there was none
+  std::string last_run_sha256;  // of what stays of that run's record; empty if there was none
+  std::int64_t made = 0;        // seconds since 1970, UTC
 };
 
 // True if `text` is meant to be a saved plan, whole or not; false for a spec.

@@ -73,6 +73,52 @@ TEST_CASE("a saved plan is refused when what it stands on has changed") {
   CHECK_THAT(planned.place.run_sim({"status"}).out, contains("There is no cluster"));
 }
 
+TEST_CASE("a saved plan is refused when the journal is not the one with which it was made") {
+  const cli::Place place;
+  const std::string plan = place.write("today.plan", "");
+  const std::string journal = place.state_dir() + "/clusters/gpu/journal.db";
+  const auto make_two_runs = [&](const char* fault) {
+    REQUIRE(place.run_sim({"apply", cli::h100_spec, "--yes", "--fault", fault}).exit_code == 3);
+    const std::string after_the_first = cli::read_file(journal);
+    REQUIRE(place.run_sim({"rollback", "--yes"}).exit_code == 0);
+    return after_the_first;
+  };
+  const std::string older = make_two_runs("call:9:fail");
+  REQUIRE(place.run_sim({"plan", cli::h100_spec, "--out", plan}).exit_code == 0);
+  std::string expected;
+  SECTION("it is gone") {
+    std::filesystem::remove(journal);
+    expected = " is gone, which ended with run 2 when the plan was made";
+  }
+  SECTION("it is an older one") {
+    std::ofstream(journal, std::ios::binary | std::ios::trunc) << older;
+    expected = " ends with run 1, and ended with run 2 when the plan was made: it is an older one";
+  }
+  SECTION("it is another one with as many runs") {
+    std::filesystem::remove(journal);
+    make_two_runs("call:3:fail");
+    expected = " is not the one with which the plan was made: its run 2 is another (gpuplan rollback --yes ";
+  }
+  const std::string before = cli::read_file(journal);
+  const cli::Result result = place.run_sim({"apply", plan, "--yes"});
+  CHECK(result.exit_code == 5);
+  CHECK_THAT(result.err, contains("the journal " + journal + expected));
+  CHECK_THAT(result.err, contains("is stale; nothing was changed"));
+  CHECK_THAT(result.err, contains("next: put the journal of then back, if there is a backup; else look at the server as it is now: "));
+  CHECK(cli::read_file(journal) == before);
+}
+
+TEST_CASE("a saved plan to destroy is refused when the journal is gone") {
+  const cli::Place place;
+  const std::string plan = place.write("today.plan", "");
+  REQUIRE(place.run_sim({"apply", cli::h100_spec, "--yes"}).exit_code == 0);
+  REQUIRE(place.run_sim({"plan", "--destroy", "--out", plan}).exit_code == 0);
+  std::filesystem::remove(place.state_dir() + "/clusters/gpu/journal.db");
+  const cli::Result result = place.run_sim({"apply", plan, "--yes"});
+  CHECK(result.exit_code == 5);
+  CHECK_THAT(result.err, contains("journal.db is gone, which ended with run 1 when the plan was made"));
+}
+
 TEST_CASE("a plan file that others could have written is refused") {
   const Planned planned;
   SECTION("writable by others") { REQUIRE(chmod(planned.plan.c_str(), 0622) == 0); }
@@ -97,8 +143,8 @@ TEST_CASE("a plan that was changed, is newer, or is another server's is refused,
     expected = "was changed after it was made; make a new plan with `gpuplan plan SPEC --out FILE`";
   }
   SECTION("newer") {
-    planned.place.write("today.plan", replaced(text, "\"gpuplan_plan_file\":1", "\"gpuplan_plan_file\":2"));
-    expected = "has plan format 2, and this gpuplan reads 1; make a new plan";
+    planned.place.write("today.plan", replaced(text, "\"gpuplan_plan_file\":2", "\"gpuplan_plan_file\":3"));
+    expected = "has plan format 3, and this gpuplan reads 2; make a new plan";
   }
   SECTION("another server's") {
     host = cli::busy_host;

@@ -34,7 +34,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const Json content = parse_json(text, "content");
     const std::string canonical = content.dump(-1, ' ', false, Json::error_handler_t::replace);
-    read("{\"gpuplan_plan_file\":1,\"sha256\":\"" + sha256_hex(canonical) + "\",\"content\":" + canonical + "}\n");
+    read("{\"gpuplan_plan_file\":" + std::to_string(plan_file_version) + ",\"sha256\":\"" + sha256_hex(canonical) +
+         "\",\"content\":" + canonical + "}\n");
   } catch (const JsonError&) {
   }
   return 0;

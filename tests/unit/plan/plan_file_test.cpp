@@ -29,6 +29,7 @@ SavedPlan sample() {
   saved.plan.changes = {sample_change("blue")};
   saved.spec_path = "/etc/gpuplan/a.yaml";
   saved.last_run = 7;
+  saved.last_run_sha256 = std::string(64, 'b');
   return saved;
 }
 
@@ -62,6 +63,7 @@ TEST_CASE("a saved plan is read as it was written") {
   const SavedPlan read = read_plan_file(text, "today.plan");
   CHECK(plan_file_text(read) == text);
   CHECK(read.last_run == 7);
+  CHECK(read.last_run_sha256 == saved.last_run_sha256);
   CHECK(read.plan.selection == saved.plan.selection);
   CHECK(moved_since(read, saved.plan, toy_kinds()).empty());
 }
@@ -91,8 +93,8 @@ TEST_CASE("a saved plan that is not whole is refused") {
     CHECK_THAT(error_of(replaced(text, "blue", "gray")), contains("was changed after it was made"));
   }
   SECTION("of a newer version") {
-    CHECK_THAT(error_of(replaced(text, "\"gpuplan_plan_file\":1", "\"gpuplan_plan_file\":2")),
-               contains("has plan format 2, and this gpuplan reads 1"));
+    CHECK_THAT(error_of(replaced(text, "\"gpuplan_plan_file\":2", "\"gpuplan_plan_file\":3")),
+               contains("has plan format 3, and this gpuplan reads 2"));
   }
 }
 
