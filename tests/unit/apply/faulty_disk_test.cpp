@@ -1,9 +1,7 @@
 // The journal on a disk that loses power, is full, fails or has become read-only, at every single write.
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 #include <csignal>
-#include <fstream>
 
 #include "apply/faulty_disk.h"
 #include "apply/journal_schema.h"
@@ -38,19 +36,6 @@ void record_runs(const std::string& path, DiskHook hook, volatile int& recorded)
     journal->begin_run(sample_run(), sample_plan());
     recorded = recorded + 1;
   }
-}
-
-// True if SIGKILL ended the child that did it.
-bool is_killed(const std::function<void()>& body) {
-  const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    body();
-    _exit(0);
-  }
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
 }  // namespace

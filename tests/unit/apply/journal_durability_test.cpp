@@ -1,10 +1,7 @@
 // A record is on disk before the call that made it returns: against kills, power cuts and crowds.
-#include <sys/wait.h>
-
 #include <array>
 #include <atomic>
 #include <csignal>
-#include <fstream>
 #include <thread>
 
 #include "apply/journal_schema.h"
@@ -67,50 +64,49 @@ void require_exactly(Journal& journal, int writes) {
   CHECK(found.ended == (writes >= 6));
 }
 
-// Runs `body` in a child process that SIGKILL must end.
-void require_killed(const std::function<void()>& body) {
-  const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    body();
-    _exit(0);
-  }
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  REQUIRE(WIFSIGNALED(status));
-  REQUIRE(WTERMSIG(status) == SIGKILL);
-}
-
 }  // namespace
 
 TEST_CASE("journal durability: killed at write N, exactly the writes before N are there") {
   for (int kill_at = 1; kill_at <= scenario_writes; ++kill_at) {
     const TempDirectory directory;
     const std::string path = directory.file("gpu.db");
-    require_killed([&] {
+    REQUIRE(is_killed([&] {
       const auto journal = Journal::open(path, "gpu", [&](std::int64_t number) {
         if (number == kill_at) raise(SIGKILL);
       });
       scenario(*journal, [](int) {});
-    });
+    }));
     require_exactly(*Journal::open_read_only(path, "gpu"), kill_at - 1);
     require_exactly(*Journal::open(path, "gpu"), kill_at - 1);
   }
 }
 
-TEST_CASE("journal durability: killed while it is made, it is made the next time") {
-  const TempDirectory directory;
-  const std::string path = directory.file("gpu.db");
-  require_killed([&] {
-    Database database((std::ofstream(path).close(), path), path, DatabaseMode::write);
-    make_durable(database);
-    database.execute("BEGIN IMMEDIATE; CREATE TABLE meta (key TEXT)");
-    raise(SIGKILL);
-  });
-  chmod(path.c_str(), 0600);
-  const auto journal = Journal::open(path, "gpu");
-  scenario(*journal, [](int) {});
-  require_exactly(*journal, scenario_writes);
+TEST_CASE("journal durability: killed at any write while it is made, before it has its name or after, it is made the next time") {
+  int unnamed = 0, named = 0;
+  bool struck = true;
+  for (int kill_at = 1; struck; ++kill_at) {
+    const TempDirectory directory;
+    const std::string path = directory.file("gpu.db");
+    struck = is_killed([&] {
+      int writes = 0;
+      Journal::open(path, "gpu", {}, [&] {
+        if (++writes == kill_at) raise(SIGKILL);
+        return DiskAnswer::done;
+      });
+    });
+    INFO("at write " << kill_at);
+    const bool has_name = std::filesystem::exists(path);
+    if (struck) ++(has_name ? named : unnamed);
+    const auto found = Journal::open_read_only(path, "gpu");
+    CHECK(has_name == (found != nullptr));
+    if (found) CHECK(found->runs().empty());
+    const auto journal = Journal::open(path, "gpu");
+    scenario(*journal, [](int) {});
+    require_exactly(*journal, scenario_writes);
+    CHECK_FALSE(std::filesystem::exists(path + ".new"));
+  }
+  CHECK(unnamed > 0);
+  CHECK(named > 0);
 }
 
 TEST_CASE("journal durability: a power cut after a write takes nothing of it") {
@@ -194,7 +190,7 @@ TEST_CASE("journal durability: killed in a crowd, every write that had returned 
   const std::string path = directory.file("gpu.db");
   std::array<int, 2> pipe_ends{};
   REQUIRE(pipe(pipe_ends.data()) == 0);
-  require_killed([&] {
+  REQUIRE(is_killed([&] {
     const auto journal = Journal::open(path, "gpu", [](std::int64_t number) {
       if (number == 60) raise(SIGKILL);
     });
@@ -208,7 +204,7 @@ TEST_CASE("journal durability: killed in a crowd, every write that had returned 
       });
     }
     for (std::thread& thread : crowd) thread.join();
-  });
+  }));
   close(pipe_ends[1]);
   const auto journal = Journal::open(path, "gpu");
   std::int64_t returned = 0, reported = 0;

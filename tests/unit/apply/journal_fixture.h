@@ -2,8 +2,10 @@
 #pragma once
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -78,6 +80,19 @@ inline std::string error_of(const std::function<void()>& act) {
     return error.what();
   }
   return "nothing was thrown";
+}
+
+// Runs `body` in a child process. True if SIGKILL ended it.
+inline bool is_killed(const std::function<void()>& body) {
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("fork failed");
+  if (child == 0) {
+    body();
+    _exit(0);
+  }
+  int status = 0;
+  if (waitpid(child, &status, 0) != child) throw std::runtime_error("waitpid failed");
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
 inline unsigned mode_of(const std::string& path) {

@@ -168,15 +168,32 @@ TEST_CASE("journal file: a record that is not ours is damage, with its place") {
   CHECK_THAT(error_of([&] { journal->runs(); }), contains("run 1 cannot be read (unknown word 'sunk')"));
 }
 
-TEST_CASE("journal file: one whose making was cut short is made whole") {
+TEST_CASE("journal file: what a making that was cut short has left gives way to a whole one") {
+  const TempDirectory directory;
+  const std::string path = directory.file("gpu.db"), unnamed = path + ".new", other = directory.file("other");
+  std::ofstream(other) << "not ours";
+  SECTION("an empty file") { std::ofstream(unnamed).close(); }
+  SECTION("a part of a database, and what would take that back") {
+    std::ofstream(unnamed) << std::string(4096, 'x');
+    std::ofstream(unnamed + "-journal") << std::string(512, 'x');
+  }
+  SECTION("a symlink, which is not followed") { std::filesystem::create_symlink(other, unnamed); }
+  CHECK_FALSE(Journal::open_read_only(path, "gpu"));
+  CHECK(Journal::open(path, "gpu")->begin_run(sample_run(), sample_plan()) == 1);
+  CHECK_FALSE(std::filesystem::exists(std::filesystem::symlink_status(unnamed)));
+  CHECK_FALSE(std::filesystem::exists(unnamed + "-journal"));
+  CHECK(std::filesystem::file_size(other) == 8);
+}
+
+TEST_CASE("journal file: an empty one is damaged, for nothing leaves one behind") {
   const TempDirectory directory;
   const std::string path = directory.file("gpu.db");
   std::ofstream(path).close();
   chmod(path.c_str(), 0600);
-  SECTION("an empty file") {}
-  SECTION("an empty database with a write-ahead log") { execute(path, "PRAGMA journal_mode = WAL"); }
-  CHECK_FALSE(Journal::open_read_only(path, "gpu"));
-  CHECK(Journal::open(path, "gpu")->begin_run(sample_run(), sample_plan()) == 1);
+  const std::string expected = "the journal " + path + " is damaged (cut to 0 bytes); `gpuplan show RUN --json` prints";
+  CHECK_THAT(error_of([&] { Journal::open(path, "gpu"); }), contains(expected));
+  CHECK_THAT(error_of([&] { Journal::open_read_only(path, "gpu"); }), contains(expected));
+  CHECK(std::filesystem::file_size(path) == 0);
 }
 
 TEST_CASE("journal read-only: nothing where there is none, and nothing is made") {
