@@ -199,16 +199,23 @@ void require_whole_files(const std::string& path, const std::string& name) {
 
 // Reading a write-ahead log needs a shared-memory file beside it. Where that cannot be made and
 // there is no log, the database file alone is the whole truth.
-std::unique_ptr<Database> open_for_reading(const std::string& path, const std::string& name) {
-  try {
-    auto database = std::make_unique<Database>(path, name, DatabaseMode::read);
-    database->integer("SELECT count(*) FROM sqlite_master");
+std::unique_ptr<Database> open_for_reading(const std::string& path, const std::string& name, bool is_damaged) {
+  const auto connect = [&](DatabaseMode mode) {
+    auto database = std::make_unique<Database>(path, name, mode);
+    if (is_damaged) database->tolerate_lost_pages();
     return database;
+  };
+  std::unique_ptr<Database> database;
+  try {
+    database = connect(DatabaseMode::read);
+    database->integer("SELECT count(*) FROM sqlite_master");
   } catch (const DatabaseError& error) {
     const int code = error.code() & 0xFF;
-    if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || has_write_ahead_log(path)) throw;
+    const bool is_closed = (code == SQLITE_CANTOPEN || code == SQLITE_READONLY) && !has_write_ahead_log(path);
+    if (is_closed) return connect(DatabaseMode::read_immutable);
+    if (!is_damaged || !error.is_damage()) throw;
   }
-  return std::make_unique<Database>(path, name, DatabaseMode::read_immutable);
+  return database;
 }
 
 }  // namespace
@@ -233,7 +240,7 @@ std::unique_ptr<Journal> Journal::open_read_only(const std::string& path, const 
   const std::string real_path = resolved_journal_path(path);
   if (!journal_file_is_trusted(real_path)) return nullptr;
   require_whole_files(real_path, path);
-  auto reading = open_for_reading(real_path, path);
+  auto reading = open_for_reading(real_path, path, false);
   require_sound(*reading, cluster);
   return std::make_unique<SqliteJournal>(real_path, std::move(reading), nullptr, WriteHook{});
 }
@@ -241,7 +248,7 @@ std::unique_ptr<Journal> Journal::open_read_only(const std::string& path, const 
 std::unique_ptr<Journal> Journal::open_damaged(const std::string& path, std::vector<std::string>& losses) {
   const std::string real_path = resolved_journal_path(path);
   journal_file_is_trusted(real_path);
-  return std::make_unique<SqliteJournal>(real_path, open_for_reading(real_path, path), nullptr, WriteHook{}, &losses);
+  return std::make_unique<SqliteJournal>(real_path, open_for_reading(real_path, path, true), nullptr, WriteHook{}, &losses);
 }
 
 }  // namespace gpuplan

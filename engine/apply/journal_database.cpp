@@ -159,6 +159,14 @@ Database::Database(const std::string& path, std::string name, DatabaseMode mode,
   if (made != SQLITE_OK) fail(made);
 }
 
+// SQLite compares the pages that the header counts with those of the file, unless the schema may be written, which is
+// meant for repairs and which a defensive connection never allows. Nothing can be written by one that only reads.
+// Source: lockBtree() in SQLite's btree.c
+void Database::tolerate_lost_pages() {
+  sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_DEFENSIVE, 0, nullptr);
+  execute("PRAGMA writable_schema = ON");
+}
+
 void Database::execute(const char* sql) {
   const int code = sqlite3_exec(connection_.get(), sql, nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) fail(code);

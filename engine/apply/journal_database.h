@@ -77,6 +77,10 @@ class Database {
   // FaultyDisk) and may be null. Throws DatabaseError.
   Database(const std::string& path, std::string name, DatabaseMode mode, const char* file_layer = nullptr);
 
+  // Reads a file that has lost pages as far as it goes; SQLite refuses the whole of it otherwise. For a connection that
+  // only reads, before its first statement.
+  void tolerate_lost_pages();
+
   void execute(const char* sql);
   Statement prepare(std::string_view sql);
   std::int64_t integer(std::string_view sql);  // of the first column of the first row; 0 without one

@@ -12,20 +12,27 @@ constexpr const char* run_columns =
     "SELECT id, command, argv, spec_name, spec_sha256, spec_text, host_identity, host_description, pid, started, "
     "finished, status, commit_begun FROM runs";
 
-// Calls read(row name) for every row of a query. What is wrong with a row is an error that names it; with `losses`, a
+struct Query {
+  std::string text;
+  std::optional<std::int64_t> parameter;
+};
+
+// Calls read(row) for every row of a query. What is wrong with a row is an error that has its name(row); with `losses`, a
 // sentence there, and the next row is read.
 template <typename Name, typename Read>
-void each_row(const Database& database, Statement& rows, Losses* losses, const Name& name, const Read& read) {
+void each_row(Database& database, const Query& query, Losses* losses, const Name& name, const Read& read) {
   const auto lose = [&](const std::string& sentence) {
     if (losses == nullptr) throw JournalError(sentence, true);
     losses->push_back(sentence);
   };
   try {
-    while (rows.step()) {
+    Statement row = database.prepare(query.text);
+    if (query.parameter) row.bind(*query.parameter);
+    while (row.step()) {
       try {
-        read();
+        read(row);
       } catch (const JsonError& error) {
-        lose(fmt::format("the journal {} is damaged: {} cannot be read ({}); {}", database.name(), printable(name()),
+        lose(fmt::format("the journal {} is damaged: {} cannot be read ({}); {}", database.name(), printable(name(row)),
                          printable(error.what()), damage_remedy));
       } catch (const DatabaseError&) {
         throw;
@@ -36,8 +43,23 @@ void each_row(const Database& database, Statement& rows, Losses* losses, const N
     }
   } catch (const DatabaseError& error) {
     if (losses == nullptr) throw;
-    losses->push_back(error.what());  // rows behind this place are out of reach
+    // Rows behind this place are out of reach. SQLITE_ERROR is what a query without its table or column is.
+    losses->push_back((error.code() & 0xFF) == SQLITE_ERROR
+                          ? fmt::format("the journal {} has other tables than this gpuplan reads", database.name())
+                          : error.what());
   }
+}
+
+// The rows of one run in their order; of a damaged journal as they lie in the table, since its indexes may be lost.
+std::string rows_of_run(const char* columns, const char* table, const Losses* losses) {
+  return losses == nullptr ? fmt::format("SELECT {} FROM {} WHERE run = ? ORDER BY position", columns, table)
+                           : fmt::format("SELECT {} FROM {} NOT INDEXED WHERE run = ?", columns, table);
+}
+
+std::int64_t count_changes(Database& database, std::int64_t run) {
+  Statement count = database.prepare("SELECT count(*) FROM changes WHERE run = ?");
+  count.bind(run);
+  return count.step() ? count.integer(0) : 0;
 }
 
 template <typename Enum>
@@ -104,36 +126,34 @@ std::vector<std::size_t> positions_from(const Json& json) {
 
 std::vector<RunRecord> read_runs(Database& database, Losses* losses) {
   std::vector<RunRecord> runs;
-  Statement rows = database.prepare(std::string(run_columns) + " ORDER BY id");
-  each_row(database, rows, losses, [&] { return fmt::format("run {}", rows.integer(0)); },
-           [&] { runs.push_back(run_from(rows)); });
+  each_row(database, {std::string(run_columns) + " ORDER BY id", {}}, losses,
+           [](const Statement& row) { return fmt::format("run {}", row.integer(0)); },
+           [&](const Statement& row) { runs.push_back(run_from(row)); });
   return runs;
 }
 
 std::optional<RunRecord> read_run(Database& database, std::int64_t id, Losses* losses) {
   std::optional<RunRecord> run;
-  Statement rows = database.prepare(std::string(run_columns) + " WHERE id = ?");
-  rows.bind(id);
-  each_row(database, rows, losses, [&] { return fmt::format("run {}", id); }, [&] { run = run_from(rows); });
+  each_row(database, {std::string(run_columns) + " WHERE id = ?", id}, losses,
+           [id](const Statement&) { return fmt::format("run {}", id); },
+           [&](const Statement& row) { run = run_from(row); });
   return run;
 }
 
 std::vector<ChangeRecord> read_changes(Database& database, std::int64_t run, const UndoFiles& undo_files,
                                        Losses* losses) {
   std::vector<ChangeRecord> changes;
-  Statement rows = database.prepare(
-      "SELECT position, change, state, error, captured FROM changes WHERE run = ? ORDER BY position");
-  rows.bind(run);
-  const auto name = [&] { return fmt::format("change {} of run {}", rows.integer(0), run); };
-  each_row(database, rows, losses, name, [&] {
+  const std::string query = rows_of_run("position, change, state, error, captured", "changes", losses);
+  const auto name = [run](const Statement& row) { return fmt::format("change {} of run {}", row.integer(0), run); };
+  each_row(database, {query, run}, losses, name, [&](const Statement& row) {
     ChangeRecord record;
     record.run = run;
-    record.index = losses != nullptr ? static_cast<std::size_t>(rows.integer(0)) : next_position(rows, changes.size());
-    record.change = change_from_json(json_column(rows, 1, "change"));
-    record.state = known(resource_state_from_string(rows.text(2)), rows.text(2));
-    record.error = rows.text(3);
+    record.index = losses != nullptr ? static_cast<std::size_t>(row.integer(0)) : next_position(row, changes.size());
+    record.change = change_from_json(json_column(row, 1, "change"));
+    record.state = known(resource_state_from_string(row.text(2)), row.text(2));
+    record.error = row.text(3);
     // To be looked at only, a change needs no undo data.
-    if (losses == nullptr) record.captured = undo_data(rows, 4, "captured", undo_files);
+    if (losses == nullptr) record.captured = undo_data(row, 4, "captured", undo_files);
     changes.push_back(std::move(record));
   });
   return changes;
@@ -141,25 +161,20 @@ std::vector<ChangeRecord> read_changes(Database& database, std::int64_t run, con
 
 std::vector<StageRecord> read_stages(Database& database, std::int64_t run, Losses* losses) {
   std::vector<StageRecord> stages;
-  Statement count = database.prepare("SELECT count(*) FROM changes WHERE run = ?");
-  count.bind(run);
-  Statement rows = database.prepare(
-      "SELECT position, change, stage, commit_phase, after, status, begun, ended FROM stages WHERE run = ? "
-      "ORDER BY position");
-  rows.bind(run);
-  const std::int64_t changes = losses == nullptr && count.step() ? count.integer(0) : 0;
-  const auto name = [&] { return fmt::format("stage {} of run {}", rows.integer(0), run); };
-  each_row(database, rows, losses, name, [&] {
+  const std::int64_t changes = losses == nullptr ? count_changes(database, run) : 0;
+  const std::string query = rows_of_run("position, change, stage, commit_phase, after, status, begun, ended", "stages", losses);
+  const auto name = [run](const Statement& row) { return fmt::format("stage {} of run {}", row.integer(0), run); };
+  each_row(database, {query, run}, losses, name, [&](const Statement& row) {
     StageRecord record;
     record.run = run;
-    record.index = losses != nullptr ? static_cast<std::size_t>(rows.integer(0)) : next_position(rows, stages.size());
-    record.stage.change = static_cast<std::size_t>(rows.integer(1));
-    record.stage.stage = known(stage_from_string(rows.text(2)), rows.text(2));
-    record.stage.commit_phase = rows.integer(3) != 0;
-    record.stage.after = positions_from(json_column(rows, 4, "after"));
-    record.status = known(stage_status_from_string(rows.text(5)), rows.text(5));
-    record.begun = rows.integer(6);
-    record.ended = rows.integer(7);
+    record.index = losses != nullptr ? static_cast<std::size_t>(row.integer(0)) : next_position(row, stages.size());
+    record.stage.change = static_cast<std::size_t>(row.integer(1));
+    record.stage.stage = known(stage_from_string(row.text(2)), row.text(2));
+    record.stage.commit_phase = row.integer(3) != 0;
+    record.stage.after = positions_from(json_column(row, 4, "after"));
+    record.status = known(stage_status_from_string(row.text(5)), row.text(5));
+    record.begun = row.integer(6);
+    record.ended = row.integer(7);
     if (losses == nullptr) require_references(record, changes);
     stages.push_back(std::move(record));
   });
@@ -168,14 +183,15 @@ std::vector<StageRecord> read_stages(Database& database, std::int64_t run, Losse
 
 std::vector<OwnedResource> read_owned(Database& database, const UndoFiles& undo_files, Losses* losses) {
   std::vector<OwnedResource> owned;
-  Statement rows =
-      database.prepare("SELECT address, resource, origin, first_run, complete FROM owned ORDER BY address");
-  each_row(database, rows, losses, [&] { return "the record of " + rows.text(0); }, [&] {
+  const std::string query = fmt::format("SELECT address, resource, origin, first_run, complete FROM owned {}",
+                                        losses == nullptr ? "ORDER BY address" : "NOT INDEXED");
+  const auto name = [](const Statement& row) { return "the record of " + row.text(0); };
+  each_row(database, {query, {}}, losses, name, [&](const Statement& row) {
     OwnedResource resource;
-    resource.resource = resource_from_json(json_column(rows, 1, "resource"));
-    if (losses == nullptr) resource.origin = undo_data(rows, 2, "origin", undo_files);
-    resource.first_run = rows.integer(3);
-    resource.complete = rows.integer(4) != 0;
+    resource.resource = resource_from_json(json_column(row, 1, "resource"));
+    if (losses == nullptr) resource.origin = undo_data(row, 2, "origin", undo_files);
+    resource.first_run = row.integer(3);
+    resource.complete = row.integer(4) != 0;
     owned.push_back(std::move(resource));
   });
   if (losses == nullptr) mark_unfinished(database, owned);

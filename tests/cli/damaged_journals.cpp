@@ -78,13 +78,23 @@ TEST_CASE("a journal with a flipped bit is refused by every verb, and show print
   CHECK_THAT(shown.err, contains("what is shown is what can still be read; it may be wrong"));
 }
 
-TEST_CASE("a journal that was cut short is refused by every verb") {
+TEST_CASE("a journal that was cut short is refused by every verb, and show prints what its pages have") {
   const HalfMade cluster;
-  cluster.put(cluster.bytes.substr(0, cluster.bytes.size() / 2));
-  cluster.expect_refusal("damage");
-  const cli::Result shown = cluster.place.run_sim({"show", "1", "--json"});
-  CHECK(shown.exit_code == 1);
-  CHECK_THAT(shown.err, contains("damage"));
+  constexpr std::size_t page = 4096;
+  const std::size_t pages = cluster.bytes.size() / page;
+  for (const std::size_t left : {pages / 2, pages * 3 / 4, pages - 1}) {
+    INFO(left << " of " << pages << " pages");
+    cluster.put(cluster.bytes.substr(0, left * page));
+    cluster.expect_refusal("is damaged");
+    const cli::Result shown = cluster.place.run_sim({"show", "1", "--json"});
+    CHECK(shown.exit_code == 1);
+    const gpuplan::Json document = gpuplan::parse_json(shown.out, "show");
+    CHECK(document["run"]["id"] == 1);
+    CHECK(document["run"]["status"] == "failed");
+    CHECK_FALSE(document["changes"].empty());
+    CHECK_THAT(document["damage"]["reason"].get<std::string>(), contains("is damaged"));
+    CHECK_THAT(shown.err, contains("what is shown is what can still be read; it may be wrong"));
+  }
 }
 
 TEST_CASE("a journal of a newer gpuplan is refused by every verb") {
