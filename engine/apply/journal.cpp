@@ -20,7 +20,7 @@ namespace {
 // Reads on a connection of their own, so that they never wait for a writer.
 class SqliteJournal : public Journal {
  public:
-  // `writing` is null for a journal that is only read; `losses` is for one that is damaged.
+  // `writing` is null for a journal that is only read; `losses` is for one that is refused.
   SqliteJournal(const std::string& path, std::unique_ptr<Database> reading, std::unique_ptr<Database> writing,
                 WriteHook hook, Losses* losses = nullptr, std::unique_ptr<FaultyDisk> disk = nullptr)
       : undo_files_(path + "-undo"), disk_(std::move(disk)), writing_(std::move(writing)), reading_(std::move(reading)), losses_(losses) {
@@ -199,22 +199,24 @@ void require_whole_files(const std::string& path, const std::string& name) {
 
 // Reading a write-ahead log needs a shared-memory file beside it. Where that cannot be made and
 // there is no log, the database file alone is the whole truth.
-std::unique_ptr<Database> open_for_reading(const std::string& path, const std::string& name, bool is_damaged) {
-  const auto connect = [&](DatabaseMode mode) {
-    auto database = std::make_unique<Database>(path, name, mode);
-    if (is_damaged) database->tolerate_lost_pages();
-    return database;
-  };
-  std::unique_ptr<Database> database;
+std::unique_ptr<Database> open_for_reading(const std::string& path, const std::string& name) {
   try {
-    database = connect(DatabaseMode::read);
+    auto database = std::make_unique<Database>(path, name, DatabaseMode::read);
     database->integer("SELECT count(*) FROM sqlite_master");
+    return database;
   } catch (const DatabaseError& error) {
     const int code = error.code() & 0xFF;
-    const bool is_closed = (code == SQLITE_CANTOPEN || code == SQLITE_READONLY) && !has_write_ahead_log(path);
-    if (is_closed) return connect(DatabaseMode::read_immutable);
-    if (!is_damaged || !error.is_damage()) throw;
+    if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || has_write_ahead_log(path)) throw;
   }
+  return std::make_unique<Database>(path, name, DatabaseMode::read_immutable);
+}
+
+// Without a log, nothing is made beside it: that would have the mode of a journal that others can write, and be refused
+// when the journal no longer is.
+std::unique_ptr<Database> open_what_is_left(const std::string& path, const std::string& name) {
+  const DatabaseMode mode = has_write_ahead_log(path) ? DatabaseMode::read : DatabaseMode::read_immutable;
+  auto database = std::make_unique<Database>(path, name, mode);
+  database->tolerate_lost_pages();
   return database;
 }
 
@@ -240,15 +242,15 @@ std::unique_ptr<Journal> Journal::open_read_only(const std::string& path, const 
   const std::string real_path = resolved_journal_path(path);
   if (!journal_file_is_trusted(real_path)) return nullptr;
   require_whole_files(real_path, path);
-  auto reading = open_for_reading(real_path, path, false);
+  auto reading = open_for_reading(real_path, path);
   require_sound(*reading, cluster);
   return std::make_unique<SqliteJournal>(real_path, std::move(reading), nullptr, WriteHook{});
 }
 
-std::unique_ptr<Journal> Journal::open_damaged(const std::string& path, std::vector<std::string>& losses) {
+std::unique_ptr<Journal> Journal::open_refused(const std::string& path, std::vector<std::string>& losses) {
   const std::string real_path = resolved_journal_path(path);
-  journal_file_is_trusted(real_path);
-  return std::make_unique<SqliteJournal>(real_path, open_for_reading(real_path, path, true), nullptr, WriteHook{}, &losses);
+  require_regular_journal_file(real_path);
+  return std::make_unique<SqliteJournal>(real_path, open_what_is_left(real_path, path), nullptr, WriteHook{}, &losses);
 }
 
 }  // namespace gpuplan

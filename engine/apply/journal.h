@@ -20,13 +20,14 @@ namespace gpuplan {
 // reason in words and what to do.
 class JournalError : public std::runtime_error {
  public:
-  explicit JournalError(const std::string& sentence, bool is_damage = false)
-      : std::runtime_error(sentence), is_damage_(is_damage) {}
-  // True if the file is a journal, or was one, whose content has changed since it was written.
-  bool is_damage() const { return is_damage_; }
+  explicit JournalError(const std::string& sentence, bool may_be_shown = false)
+      : std::runtime_error(sentence), may_be_shown_(may_be_shown) {}
+  // True of a journal that must not be acted upon, but may be looked at with Journal::open_refused(): it is damaged, of
+  // another gpuplan, cluster or user, others can write it, or a file of undo data is not as it was.
+  bool may_be_shown() const { return may_be_shown_; }
 
  private:
-  bool is_damage_;
+  bool may_be_shown_;
 };
 
 enum class RunStatus { running, succeeded, failed, interrupted, rolled_back, reboot_required };
@@ -89,11 +90,11 @@ class Journal {
                                        DiskHook disk = {});
   // Opens an existing journal for reading only; a null pointer if there is none. Writing functions throw.
   static std::unique_ptr<Journal> open_read_only(const std::string& path, const std::string& cluster);
-  // Opens a damaged journal, to read what is left of it: runs(), run(), changes(), stages() and owned() leave out what
-  // cannot be read and add a sentence about it to `losses`, which must outlive the result. What they return may be
-  // wrong and incomplete: it is to look at. Writing functions throw. Refuses the same files as open() for what they
-  // are, and throws JournalError where nothing at all can be read.
-  static std::unique_ptr<Journal> open_damaged(const std::string& path, std::vector<std::string>& losses);
+  // Opens a journal that the others refuse, to read what can be read: runs(), run(), changes(), stages() and owned() leave
+  // out what cannot and add a sentence about it to `losses`, which must outlive the result. What they return may be wrong
+  // and incomplete: it is to look at. Writing functions throw. Throws JournalError for a symlink, for what is no file, and
+  // for one that cannot be opened.
+  static std::unique_ptr<Journal> open_refused(const std::string& path, std::vector<std::string>& losses);
 
   virtual ~Journal() = default;
 

@@ -153,7 +153,9 @@ Database::Database(const std::string& path, std::string name, DatabaseMode mode,
   sqlite3_busy_timeout(opened, busy_limit_ms);
   // A damaged or prepared file must not make SQLite do more than read and write rows.
   sqlite3_db_config(opened, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-  sqlite3_db_config(opened, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  for (const int power : {SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_ENABLE_VIEW, SQLITE_DBCONFIG_ENABLE_TRIGGER}) {
+    sqlite3_db_config(opened, power, 0, nullptr);
+  }
   constexpr int pure = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
   const int made = sqlite3_create_function_v2(opened, "row_seal", -1, pure, nullptr, &row_seal, nullptr, nullptr, nullptr);
   if (made != SQLITE_OK) fail(made);

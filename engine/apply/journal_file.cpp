@@ -9,6 +9,7 @@
 #include <climits>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
 #include "apply/journal.h"
 #include "host/host_error.h"
@@ -22,10 +23,11 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-bool one_file_is_trusted(const std::string& path) {
+// Nothing if there is no file.
+std::optional<struct stat> regular_file(const std::string& path) {
   struct stat status {};
   if (lstat(path.c_str(), &status) != 0) {
-    if (errno == ENOENT) return false;
+    if (errno == ENOENT) return std::nullopt;
     throw JournalError(fmt::format("cannot look at the journal {}: {}; check the permissions of its directory", path,
                                    words_for_errno(errno)));
   }
@@ -39,17 +41,23 @@ bool one_file_is_trusted(const std::string& path) {
     throw JournalError(
         fmt::format("the journal {} is not a regular file; move it away or use another --state-dir", path));
   }
-  if (status.st_uid != geteuid() && status.st_uid != 0) {
+  return status;
+}
+
+bool one_file_is_trusted(const std::string& path) {
+  const std::optional<struct stat> status = regular_file(path);
+  if (!status) return false;
+  if (status->st_uid != geteuid() && status->st_uid != 0) {
     throw JournalError(fmt::format(
         "the journal {} belongs to user id {}, not to user id {} that runs gpuplan; run gpuplan as that user, or use "
         "another --state-dir",
-        path, status.st_uid, geteuid()));
+        path, status->st_uid, geteuid()), true);
   }
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+  if ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     throw JournalError(fmt::format(
         "the journal {} can be written by other users (mode {:04o}), so it cannot be trusted; check who changed it, "
         "then run `chmod 0600 {}`",
-        path, status.st_mode & 07777U, path));
+        path, status->st_mode & 07777U, path), true);
   }
   return true;
 }
@@ -68,6 +76,10 @@ bool journal_file_is_trusted(const std::string& path) {
   one_file_is_trusted(path + "-wal");
   one_file_is_trusted(path + "-shm");
   return present;
+}
+
+void require_regular_journal_file(const std::string& path) {
+  for (const char* companion : {"", "-wal", "-shm"}) regular_file(path + companion);
 }
 
 void make_journal_file(const std::string& path) {

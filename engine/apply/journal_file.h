@@ -10,6 +10,10 @@ namespace gpuplan {
 // and oneself, and for one that group or others can write. Looks at `path`-wal and `path`-shm as well.
 bool journal_file_is_trusted(const std::string& path);
 
+// Throws JournalError for a symlink and for anything but a regular file, in the same three places: where there is one,
+// not even a look is allowed.
+void require_regular_journal_file(const std::string& path);
+
 // Makes an empty file with mode 0600 in the place of whatever a run that was cut short left there. Throws JournalError.
 void make_journal_file(const std::string& path);
 

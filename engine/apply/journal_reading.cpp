@@ -13,9 +13,19 @@ constexpr const char* run_columns =
     "finished, status, commit_begun FROM runs";
 
 struct Query {
+  std::string what;  // its rows, in words
   std::string text;
   std::optional<std::int64_t> parameter;
 };
+
+// What is missing of a query that failed after `count` rows.
+std::string loss_of(const Database& database, const Query& query, std::size_t count, const DatabaseError& error) {
+  const bool has_other_tables = (error.code() & 0xFF) == SQLITE_ERROR;  // than those that the query names
+  if (has_other_tables) return fmt::format("the journal {} has no {} that this gpuplan can read", database.name(), query.what);
+  if (!error.may_be_shown()) return error.what();
+  const std::string behind = count == 0 ? "" : fmt::format(" behind the first {}", count);
+  return fmt::format("the journal {} has lost its {}{}", database.name(), query.what, behind);
+}
 
 // Calls read(row) for every row of a query. What is wrong with a row is an error that has its name(row); with `losses`, a
 // sentence there, and the next row is read.
@@ -25,10 +35,11 @@ void each_row(Database& database, const Query& query, Losses* losses, const Name
     if (losses == nullptr) throw JournalError(sentence, true);
     losses->push_back(sentence);
   };
+  std::size_t count = 0;
   try {
     Statement row = database.prepare(query.text);
     if (query.parameter) row.bind(*query.parameter);
-    while (row.step()) {
+    for (; row.step(); ++count) {
       try {
         read(row);
       } catch (const JsonError& error) {
@@ -43,10 +54,7 @@ void each_row(Database& database, const Query& query, Losses* losses, const Name
     }
   } catch (const DatabaseError& error) {
     if (losses == nullptr) throw;
-    // Rows behind this place are out of reach. SQLITE_ERROR is what a query without its table or column is.
-    losses->push_back((error.code() & 0xFF) == SQLITE_ERROR
-                          ? fmt::format("the journal {} has other tables than this gpuplan reads", database.name())
-                          : error.what());
+    losses->push_back(loss_of(database, query, count, error));
   }
 }
 
@@ -126,7 +134,7 @@ std::vector<std::size_t> positions_from(const Json& json) {
 
 std::vector<RunRecord> read_runs(Database& database, Losses* losses) {
   std::vector<RunRecord> runs;
-  each_row(database, {std::string(run_columns) + " ORDER BY id", {}}, losses,
+  each_row(database, {"runs", std::string(run_columns) + " ORDER BY id", {}}, losses,
            [](const Statement& row) { return fmt::format("run {}", row.integer(0)); },
            [&](const Statement& row) { runs.push_back(run_from(row)); });
   return runs;
@@ -134,7 +142,7 @@ std::vector<RunRecord> read_runs(Database& database, Losses* losses) {
 
 std::optional<RunRecord> read_run(Database& database, std::int64_t id, Losses* losses) {
   std::optional<RunRecord> run;
-  each_row(database, {std::string(run_columns) + " WHERE id = ?", id}, losses,
+  each_row(database, {fmt::format("run {}", id), std::string(run_columns) + " WHERE id = ?", id}, losses,
            [id](const Statement&) { return fmt::format("run {}", id); },
            [&](const Statement& row) { run = run_from(row); });
   return run;
@@ -145,16 +153,15 @@ std::vector<ChangeRecord> read_changes(Database& database, std::int64_t run, con
   std::vector<ChangeRecord> changes;
   const std::string query = rows_of_run("position, change, state, error, captured", "changes", losses);
   const auto name = [run](const Statement& row) { return fmt::format("change {} of run {}", row.integer(0), run); };
-  each_row(database, {query, run}, losses, name, [&](const Statement& row) {
+  each_row(database, {fmt::format("changes of run {}", run), query, run}, losses, name, [&](const Statement& row) {
     ChangeRecord record;
     record.run = run;
     record.index = losses != nullptr ? static_cast<std::size_t>(row.integer(0)) : next_position(row, changes.size());
     record.change = change_from_json(json_column(row, 1, "change"));
     record.state = known(resource_state_from_string(row.text(2)), row.text(2));
     record.error = row.text(3);
-    // To be looked at only, a change needs no undo data.
-    if (losses == nullptr) record.captured = undo_data(row, 4, "captured", undo_files);
     changes.push_back(std::move(record));
+    changes.back().captured = undo_data(row, 4, "captured", undo_files);
   });
   return changes;
 }
@@ -164,7 +171,7 @@ std::vector<StageRecord> read_stages(Database& database, std::int64_t run, Losse
   const std::int64_t changes = losses == nullptr ? count_changes(database, run) : 0;
   const std::string query = rows_of_run("position, change, stage, commit_phase, after, status, begun, ended", "stages", losses);
   const auto name = [run](const Statement& row) { return fmt::format("stage {} of run {}", row.integer(0), run); };
-  each_row(database, {query, run}, losses, name, [&](const Statement& row) {
+  each_row(database, {fmt::format("stages of run {}", run), query, run}, losses, name, [&](const Statement& row) {
     StageRecord record;
     record.run = run;
     record.index = losses != nullptr ? static_cast<std::size_t>(row.integer(0)) : next_position(row, stages.size());
@@ -186,13 +193,13 @@ std::vector<OwnedResource> read_owned(Database& database, const UndoFiles& undo_
   const std::string query = fmt::format("SELECT address, resource, origin, first_run, complete FROM owned {}",
                                         losses == nullptr ? "ORDER BY address" : "NOT INDEXED");
   const auto name = [](const Statement& row) { return "the record of " + row.text(0); };
-  each_row(database, {query, {}}, losses, name, [&](const Statement& row) {
+  each_row(database, {"record of what gpuplan made", query, {}}, losses, name, [&](const Statement& row) {
     OwnedResource resource;
     resource.resource = resource_from_json(json_column(row, 1, "resource"));
-    if (losses == nullptr) resource.origin = undo_data(row, 2, "origin", undo_files);
     resource.first_run = row.integer(3);
     resource.complete = row.integer(4) != 0;
     owned.push_back(std::move(resource));
+    owned.back().origin = undo_data(row, 2, "origin", undo_files);
   });
   if (losses == nullptr) mark_unfinished(database, owned);
   return owned;

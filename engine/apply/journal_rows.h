@@ -11,7 +11,7 @@ namespace gpuplan {
 
 // ------------------------------------------------------------------------------------ reading
 // Throw JournalError for rows that cannot be read and for texts that are none of ours. With `losses`, such rows are
-// left out, with a sentence there for each, and undo data is not read.
+// left out, and undo data that cannot be read is null, with a sentence there for each.
 
 using Losses = std::vector<std::string>;
 

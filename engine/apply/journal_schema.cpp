@@ -145,13 +145,13 @@ void require_sound(Database& database, const std::string& cluster) {
     throw JournalError(fmt::format(
         "the file {} is not a journal of gpuplan but a database of another program; move it away or use another "
         "--state-dir",
-        database.name()));
+        database.name()), true);
   }
   const std::int64_t version = database.integer("PRAGMA user_version");
   if (version != journal_format_version) {
     throw JournalError(fmt::format(
         "the journal {} has format {}, and this gpuplan knows format {} only; use the gpuplan version that wrote it",
-        database.name(), version, journal_format_version));
+        database.name(), version, journal_format_version), true);
   }
   require_healthy(database);
   const std::string owner = database.text("SELECT value FROM meta WHERE key = 'cluster'");
@@ -161,7 +161,8 @@ void require_sound(Database& database, const std::string& cluster) {
                                     database.name())
                       : fmt::format("the journal {} belongs to cluster {}, not to {}: its directory was renamed or copied; "
                                     "call the directory {} again",
-                                    database.name(), printable(owner), cluster, printable(owner)));
+                                    database.name(), printable(owner), cluster, printable(owner)),
+        true);
   }
 }
 

@@ -31,13 +31,13 @@ Reference parse_reference(std::string_view text) {
   if (space == std::string_view::npos || text.size() != space + 1 + sha256_digits ||
       text.substr(0, space).find('/') != std::string_view::npos) {
     throw JournalError("the journal names a file of undo data in a way that gpuplan does not; restore the journal from "
-                       "a backup");
+                       "a backup", true);
   }
   return {std::string(text.substr(0, space)), std::string(text.substr(space + 1))};
 }
 
 [[noreturn]] void refuse(const std::string& path, const std::string& what) {
-  throw JournalError(fmt::format("the undo data {} {}; restore it from a backup of the state directory", path, what));
+  throw JournalError(fmt::format("the undo data {} {}; restore it from a backup of the state directory", path, what), true);
 }
 
 std::string read_private(const std::string& path) {

@@ -159,6 +159,10 @@ Planned plan_from_file(Session& session, const std::string& path) {
                                          session.suggest(fmt::format("plan {} --out {}", again, shell_quoted(path))));
   std::optional<Planned> planned;
   if (destroys) {
+    if (!std::filesystem::exists(session.state.journal(session.cluster))) {
+      session.require_own_state();
+      require_same_journal(session, saved, path, remedy);
+    }
     planned = plan_for_destroy(session, std::nullopt, true);
     if (planned) require_host_of(session, saved, path);
     require_same_journal(session, saved, path, remedy);

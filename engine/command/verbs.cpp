@@ -148,7 +148,8 @@ const std::vector<Verb>& all_verbs() {
       {"history", "", "list all runs of a cluster", "Lists the runs of a cluster, oldest first.",
        "gpuplan history --cluster gpu", {}, run_history},
       {"show", "[RUN | vm NAME [SPEC] | kubeadm [SPEC]]", "show one run, or a document, in detail",
-       "Shows the changes of a run, how each ended, and its stages. Without RUN: the latest.\n"
+       "Shows the changes of a run, how each ended, and its stages. Without RUN: the latest. Of a journal that\n"
+       "every other verb refuses, what can be read is shown, with the reason; the exit code is then 1.\n"
        "`vm NAME` prints the libvirt document with which the VM would be defined now, `kubeadm` the\n"
        "configuration of the control plane; both of SPEC, else of the cluster's last run.",
        "gpuplan show\ngpuplan show 3 --json\ngpuplan show vm gpu-worker-1 h100.yaml --xml\ngpuplan show kubeadm h100.yaml",

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "apply/journal_database.h"
 #include "json/json.h"
 #include "program.h"
 #include "support/catch.h"
@@ -40,23 +41,47 @@ class HalfMade {
   // Every verb refuses with exit code 1 and these words, and the server stays as it is.
   void expect_refusal(const std::string& words) const {
     const std::vector<std::vector<std::string>> verbs = {{"history"},
+                                                         {"status"},
                                                          {"plan", cli::h100_spec},
                                                          {"apply", cli::h100_spec, "--yes"},
                                                          {"rollback", "--yes"},
                                                          {"destroy", "--yes"}};
-    for (const std::vector<std::string>& verb : verbs) {
-      const cli::Result result = place.run_sim(verb);
-      INFO(verb.front() << ": " << result.err);
-      CHECK(result.exit_code == 1);
-      CHECK_THAT(result.err, contains(words));
-      CHECK_THAT(result.err, contains(journal()));
-    }
+    for (const std::vector<std::string>& verb : verbs) expect_words(run(verb), words);
     CHECK(server_is_untouched());
+  }
+  // show ends with 1 and these words, too. Returns what it prints.
+  gpuplan::Json show(const std::string& words, const std::string& number = "1") const {
+    const cli::Result shown = run({"show", number, "--json"});
+    expect_words(shown, words);
+    CHECK(server_is_untouched());
+    return gpuplan::parse_json(shown.out, "show");
+  }
+  // The same, and it prints the run and these words all the same.
+  gpuplan::Json expect_run_shown(const std::string& words) const {
+    gpuplan::Json document = show(words);
+    CHECK(document["run"]["id"] == 1);
+    CHECK(document["run"]["status"] == "failed");
+    CHECK_FALSE(document["changes"].empty());
+    CHECK_THAT(document["damage"]["reason"].get<std::string>(), contains(words));
+    CHECK_THAT(run({"show", "1"}).err, contains("what is shown is what can still be read; it may be wrong"));
+    return document;
   }
 
   cli::Place place;
   std::string bytes;   // of the journal
   std::string server;  // the model, as the failed run left it
+
+ private:
+  cli::Result run(std::vector<std::string> verb) const {
+    verb.insert(verb.end(), {"--cluster", "gpu"});
+    return place.run_sim(verb);
+  }
+  void expect_words(const cli::Result& result, const std::string& words) const {
+    INFO(result.words.front() << ": " << result.err);
+    CHECK(result.exit_code == 1);
+    CHECK_THAT(result.err, contains(words));
+    CHECK_THAT(result.err, contains(journal()));
+  }
 };
 
 }  // namespace
@@ -69,40 +94,33 @@ TEST_CASE("a journal with a flipped bit is refused by every verb, and show print
   flipped[at + 11] ^= 0x20;
   cluster.put(flipped);
   cluster.expect_refusal(" is not as it was written); `gpuplan show RUN --json` prints what can still be read");
-  const cli::Result shown = cluster.place.run_sim({"show", "1", "--json"});
-  CHECK(shown.exit_code == 1);
-  const gpuplan::Json document = gpuplan::parse_json(shown.out, "show");
-  CHECK(document["run"]["status"] == "failed");
-  CHECK(document["changes"].size() == 16);
-  CHECK_THAT(document["damage"]["reason"].get<std::string>(), contains("is damaged"));
-  CHECK_THAT(shown.err, contains("what is shown is what can still be read; it may be wrong"));
+  CHECK(cluster.expect_run_shown("is damaged")["changes"].size() == 16);
 }
 
 TEST_CASE("a journal that was cut short is refused by every verb, and show prints what its pages have") {
   const HalfMade cluster;
   constexpr std::size_t page = 4096;
   const std::size_t pages = cluster.bytes.size() / page;
+  std::string lost;
   for (const std::size_t left : {pages / 2, pages * 3 / 4, pages - 1}) {
     INFO(left << " of " << pages << " pages");
     cluster.put(cluster.bytes.substr(0, left * page));
     cluster.expect_refusal("is damaged");
-    const cli::Result shown = cluster.place.run_sim({"show", "1", "--json"});
-    CHECK(shown.exit_code == 1);
-    const gpuplan::Json document = gpuplan::parse_json(shown.out, "show");
-    CHECK(document["run"]["id"] == 1);
-    CHECK(document["run"]["status"] == "failed");
-    CHECK_FALSE(document["changes"].empty());
-    CHECK_THAT(document["damage"]["reason"].get<std::string>(), contains("is damaged"));
-    CHECK_THAT(shown.err, contains("what is shown is what can still be read; it may be wrong"));
+    const gpuplan::Json document = cluster.expect_run_shown("is damaged");
+    CHECK((document["changes"].size() == 16 || !document["damage"]["losses"].empty()));
+    lost += document["damage"]["losses"].dump();
+    CHECK_THAT(cluster.show("is damaged", "2").dump(), contains("cluster gpu has no run 2"));
   }
+  CHECK_THAT(lost, contains("has lost its changes of run 1 behind the first "));
 }
 
-TEST_CASE("a journal of a newer gpuplan is refused by every verb") {
+TEST_CASE("a journal of a newer gpuplan is refused by every verb, and show prints it") {
   const HalfMade cluster;
   std::string newer = cluster.bytes;
   newer[63] = 99;  // user_version: https://www.sqlite.org/fileformat2.html#the_database_header
   cluster.put(newer);
   cluster.expect_refusal("has format 99, and this gpuplan knows format");
+  CHECK(cluster.expect_run_shown("has format 99")["changes"].size() == 16);
 }
 
 TEST_CASE("a journal of another cluster is refused by every verb") {
@@ -117,15 +135,37 @@ TEST_CASE("a journal of another cluster is refused by every verb") {
 
 TEST_CASE("a journal that others can write, or that is a symlink, is refused by every verb") {
   const HalfMade cluster;
-  SECTION("writable by others") {
+  SECTION("writable by others, which show prints") {
     REQUIRE(chmod(cluster.journal().c_str(), 0602) == 0);
     cluster.expect_refusal("can be written by other users (mode 0602)");
+    CHECK(cluster.expect_run_shown("can be written by other users")["changes"].size() == 16);
+    for (const char* end : {"-wal", "-shm"}) CHECK_FALSE(fs::exists(cluster.journal() + end));
   }
   SECTION("a symlink") {
     fs::rename(cluster.journal(), cluster.journal() + ".real");
     fs::create_symlink(cluster.journal() + ".real", cluster.journal());
     cluster.expect_refusal("is a symbolic link");
+    CHECK_FALSE(cluster.show("is a symbolic link").contains("run"));
   }
+}
+
+TEST_CASE("a journal whose undo data is not as it was is not rolled back, and show prints all but that") {
+  const HalfMade cluster;
+  const std::string file = cluster.journal() + "-undo/run-1-change-0.json";
+  const std::string named = fmt::format(
+      "UPDATE changes SET captured = 'file run-1-change-0.json {}' WHERE position = 0", std::string(64, 'a'));
+  gpuplan::Database(cluster.journal(), "the journal", gpuplan::DatabaseMode::write).execute(named.c_str());
+  std::string expected;
+  SECTION("missing") { expected = file + " cannot be read: "; }
+  SECTION("changed") {
+    fs::create_directory(cluster.journal() + "-undo");
+    std::ofstream(file) << "{}";
+    expected = file + " is not what gpuplan wrote";
+  }
+  const cli::Result undone = cluster.place.run_sim({"rollback", "--yes"});
+  CHECK(undone.exit_code == 1);
+  CHECK_THAT(undone.err, contains(expected));
+  CHECK(cluster.expect_run_shown(expected)["changes"].size() == 16);
 }
 
 // Any byte: a run is refused, or what flipped is a byte that nobody reads, and rollback restores the server.

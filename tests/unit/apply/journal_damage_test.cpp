@@ -124,7 +124,7 @@ TEST_CASE("journal damage: a journal cut anywhere is refused, and what stands in
     for (const Table& table : tables) {
       INFO(table.name);
       std::vector<std::string> losses;
-      const std::size_t found = table.count(*Journal::open_damaged(path, losses));
+      const std::size_t found = table.count(*Journal::open_refused(path, losses));
       if (size < table.end) continue;
       CHECK(found == table.rows);
       CHECK(losses.empty());
@@ -145,7 +145,7 @@ TEST_CASE("journal damage: what can still be read is, and the rest is named") {
   }
   SECTION("a change that is none") { execute_sql(path, "UPDATE changes SET change = '[]' WHERE position = 0"); }
   std::vector<std::string> losses;
-  const auto journal = Journal::open_damaged(path, losses);
+  const auto journal = Journal::open_refused(path, losses);
   REQUIRE(journal->runs().size() == 1);
   CHECK(journal->runs().front().argv == "gpuplan apply h100.yaml");
   CHECK(journal->stages(1).size() == 2);

@@ -123,6 +123,13 @@ TEST_CASE("undo files: one that is not what was written is refused by name") {
     std::filesystem::permissions(file, std::filesystem::perms::others_write, std::filesystem::perm_options::add);
     CHECK(error_of(reading).find(file + " can be changed by other users") != std::string::npos);
   }
+  // The rest can be looked at.
+  std::vector<std::string> losses;
+  const auto changes = Journal::open_refused(it.path, losses)->changes(run);
+  REQUIRE(changes.size() == 2);
+  CHECK(changes[0].captured.is_null());
+  REQUIRE(losses.size() == 1);
+  CHECK_THAT(losses[0], contains(file));
 }
 
 TEST_CASE("undo files: where they cannot be written the change is not begun") {
