@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <iostream>
 #include <string_view>
@@ -72,7 +73,18 @@ void Console::event(Json event) {
   std::cout << to_line(event) << std::endl;
 }
 
-void Console::document(const Json& document) { std::cout << to_document(document); }
+void Console::document(const Json& document) {
+  errno = 0;
+  std::cout << to_document(document) << std::flush;
+  if (!std::cout) output_error_ = errno;
+}
+
+std::optional<int> Console::end_output() {
+  errno = 0;
+  std::cout.flush();
+  if (std::cout) return std::nullopt;
+  return output_error_ == 0 ? errno : output_error_;
+}
 
 bool Console::ask(const std::string& question) {
   std::cout << question << std::flush;

@@ -5,6 +5,7 @@
 #include <iosfwd>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,9 @@ class Console {
   void event(Json event);
   // A whole document, on stdout.
   void document(const Json& document);
+  // Passes on what stdout still holds back. Nothing if all of it got where it goes; else the errno of what kept it from
+  // that, or 0 if nobody saw it.
+  std::optional<int> end_output();
 
   // Shows `question` and reads one line. True only for "yes". Throws Interrupted on Ctrl-C.
   bool ask(const std::string& question);
@@ -52,6 +56,7 @@ class Console {
   bool can_ask_;
   bool live_;
   bool live_err_;
+  int output_error_ = 0;
   std::mutex mutex_;
   std::weak_ptr<Progress> progress_;  // under mutex_
 };

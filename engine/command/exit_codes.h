@@ -12,6 +12,6 @@ inline constexpr int exit_plan_stale = 5;           // a saved plan that host, s
 inline constexpr int exit_reboot_required = 6;
 inline constexpr int exit_differences_left = 7;     // rollback could not restore everything
 inline constexpr int exit_bad_flags = 64;
-inline constexpr int exit_signal_base = 128;        // plus the signal's number: 129, 130, 143
+inline constexpr int exit_signal_base = 128;        // plus the signal's number: 129, 130, 141, 143
 
 }  // namespace gpuplan::command

@@ -48,7 +48,8 @@ constexpr std::string_view exit_codes =
     "    6   the server must be rebooted first\n"
     "    7   rollback left differences\n"
     "   64   bad flags\n"
-    "  129, 130, 143   interrupted by SIGHUP, SIGINT, SIGTERM\n";
+    "  129, 130, 143   interrupted by SIGHUP, SIGINT, SIGTERM\n"
+    "  141   nobody read what was printed to its end\n";
 
 }  // namespace
 

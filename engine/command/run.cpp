@@ -1,6 +1,11 @@
 #include "command/run.h"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <iostream>
 
 #include "command/exit_codes.h"
@@ -8,6 +13,7 @@
 #include "command/outcome.h"
 #include "command/session.h"
 #include "command/verbs.h"
+#include "host/host_error.h"
 #include "host/interrupt.h"
 #include "plan/contained_call.h"
 #include "plan/print_json.h"
@@ -89,6 +95,23 @@ int tell_bad_flags(const std::vector<std::string>& words, const Environment& env
   return tell(console, verb == words.end() ? "" : *verb, failure, "refused");
 }
 
+bool reader_is_gone() {
+  struct pollfd out {STDOUT_FILENO, POLLOUT, 0};
+  return poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0;
+}
+
+// A verb that only prints has not done its work if that did not get where it goes. A reader who has gone knows: the exit
+// code is then that of programs which SIGPIPE ends.
+int end_printing(Console& console, int code) {
+  const std::optional<int> error = console.end_output();
+  if (!error) return code;
+  if (*error == EPIPE || reader_is_gone()) return code == exit_done ? exit_signal_base + SIGPIPE : code;
+  console.show(Failure(exit_nothing_changed, "standard output could not be written to its end: what was printed is not whole",
+                       *error == 0 ? "" : words_for_errno(*error), "make room where it goes to, then run the command again")
+                   .problems());
+  return code == exit_done ? exit_nothing_changed : code;
+}
+
 }  // namespace
 
 int run(int argc, char** argv) {
@@ -105,13 +128,14 @@ int run(int argc, char** argv) {
     return tell_bad_flags(words, environment, failure);
   }
   set_log_level(options.log_level);
-  if (options.help) {
-    std::cout << (options.verb.empty() ? program_help() : verb_help(*find_verb(options.verb)));
-    return exit_done;
-  }
   Console console(options.color, options.json);
+  if (options.help) {
+    console.out() << (options.verb.empty() ? program_help() : verb_help(*find_verb(options.verb)));
+    return end_printing(console, exit_done);
+  }
   const int code = run_verb(options, console);
-  std::cout.flush();
+  if (!streams_events(options.verb)) return end_printing(console, code);
+  console.end_output();  // what became of the server counts, whoever listens
   return code;
 }
 
