@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <string_view>
@@ -26,6 +28,17 @@ bool wants_color(ColorMode mode, int descriptor) {
   return mode == ColorMode::always;
 }
 
+// A terminal that closes ends the line before its SIGHUP comes, or there is none, as below setsid(1). Either way nobody
+// has answered.
+void require_terminal() {
+  constexpr auto time_for_signal = std::chrono::seconds(1);
+  struct pollfd in {STDIN_FILENO, POLLIN, 0};
+  if (poll(&in, 1, 0) <= 0 || (in.revents & (POLLHUP | POLLERR)) == 0) return;
+  Interrupt::sleep_for(time_for_signal);
+  if (!Interrupt::requested()) Interrupt::request(SIGHUP);
+  throw Interrupted();
+}
+
 // Reads up to a newline without blocking in read(2): an interrupt must be seen at once.
 std::string read_line() {
   std::string line;
@@ -34,7 +47,9 @@ std::string read_line() {
     struct pollfd wait {STDIN_FILENO, POLLIN, 0};
     if (poll(&wait, 1, 100) <= 0) continue;
     char c = 0;
-    if (read(STDIN_FILENO, &c, 1) <= 0 || c == '\n') return line;
+    const ssize_t count = read(STDIN_FILENO, &c, 1);
+    if (count <= 0) require_terminal();
+    if (count <= 0 || c == '\n') return line;
     line += c;
   }
 }

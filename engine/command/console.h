@@ -40,7 +40,8 @@ class Console {
   // that, or 0 if nobody saw it.
   std::optional<int> end_output();
 
-  // Shows `question` and reads one line. True only for "yes". Throws Interrupted on Ctrl-C.
+  // Shows `question` and reads one line. True only for "yes". Throws Interrupted on Ctrl-C, and when the terminal
+  // closes.
   bool ask(const std::string& question);
 
   // For a run: live on a terminal, plain otherwise.

@@ -18,7 +18,7 @@ class Interrupt {
   static int signal_number() noexcept;
   // Sleeps, but returns at once when an interrupt is or becomes requested.
   static void sleep_for(std::chrono::milliseconds duration);
-  // For tests: as if the signal had arrived; 0 takes it back.
+  // As if the signal had arrived; 0, for tests, takes it back.
   static void request(int signal_number) noexcept;
 };
 

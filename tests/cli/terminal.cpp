@@ -41,6 +41,21 @@ TEST_CASE("Ctrl-C at the question ends with 130 and changes nothing") {
   CHECK_THAT(session.screen, contains("interrupted; nothing was changed"));
 }
 
+TEST_CASE("a terminal that closes at the question ends with 129 and changes nothing") {
+  for (int i = 0; i < 3; ++i) {  // the end of the line and the signal race
+    const cli::Place place;
+    CHECK(cli::on_closing_terminal(place, apply_words(place), question).exit_code == 129);
+    CHECK_THAT(place.run({"status"}).out, contains("There is no cluster"));
+  }
+}
+
+TEST_CASE("the end of the line at the question is no yes, and no closed terminal") {
+  const cli::Place place;
+  const cli::TerminalSession session = cli::on_terminal(place, apply_words(place), question, "\x04");
+  CHECK(session.exit_code == 1);
+  CHECK_THAT(session.screen, contains("not confirmed; nothing was changed"));
+}
+
 TEST_CASE("Ctrl-C during a run ends it with 130 and says what to do next") {
   const cli::Place place;
   std::vector<std::string> words = {"apply", cli::h100_spec, "--host", cli::h100_host, "--yes"};
