@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "spec/libvirt_uri.h"
 #include "spec/sections.h"
 #include "spec/values.h"
 
@@ -39,9 +40,8 @@ bool is_sha256(std::string_view text) {
 void read_host(MappingDecoder& document, Spec& spec, Diagnostics& diagnostics) {
   MappingDecoder host = section(document, "host", diagnostics);
   host.string("libvirt_uri", spec.host.libvirt_uri);
-  const std::string& uri = spec.host.libvirt_uri;
-  reject(host, "libvirt_uri", (starts_with(uri, "qemu") || starts_with(uri, "test")) && uri.find(":///") != uri.npos,
-         "the URI of a local libvirt", "the usual one is qemu:///system", diagnostics);
+  reject(host, "libvirt_uri", is_local_libvirt(spec.host.libvirt_uri), "the URI of a local libvirt",
+         std::string(local_libvirt_remedy), diagnostics);
   host.choice("accel", spec.host.accel, {"kvm", "tcg"});
   host.string_list("stop_services", spec.host.stop_services);
   if (const YamlNode* services = host.node("stop_services")) {

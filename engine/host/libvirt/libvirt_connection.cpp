@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "spec/libvirt_uri.h"
+
 namespace gpuplan {
 namespace {
 
@@ -26,6 +28,13 @@ Connection LibvirtConnection::get() {
 }
 
 Connection LibvirtConnection::open() const {
+  // Not even an empty one, for which libvirt would look into the environment and its own settings.
+  if (!is_local_libvirt(uri_)) {
+    throw HostError(HostError::Kind::refused, uri_,
+                    fmt::format("cannot talk to libvirt at \"{}\": it is not the URI of a local libvirt; correct host.libvirt_uri "
+                                "in the spec: {}",
+                                uri_, local_libvirt_remedy));
+  }
   if (virConnectPtr connection = virConnectOpen(uri_.c_str())) return {connection, virConnectClose};
   try {
     throw_libvirt_error("talk to libvirt at " + uri_, uri_);
