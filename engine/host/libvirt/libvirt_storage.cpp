@@ -99,21 +99,12 @@ void send(virConnectPtr connection, virStorageVolPtr volume, const std::string& 
         throw HostError(Kind::timed_out, name, fmt::format("cannot {}: it is not done within its time limit", what));
       }
     }
+    source.require_right();
   } catch (const HostError&) {
     virStreamAbort(stream.get());
     throw;
   }
   require(virStreamFinish(stream.get()), what, name);
-}
-
-void require_sha256(ImageFile& image, const std::string& path, const std::string& expected) {
-  if (expected.empty()) return;
-  const std::string found = image.sha256();
-  if (found == expected) return;
-  throw HostError(Kind::refused, path,
-                  fmt::format("the disk image {} has the SHA-256 {}, not {}; fetch it again, or correct image.sha256 in "
-                              "the spec",
-                              path, found, expected));
 }
 
 void sync_path(const std::string& path, int flags) {
@@ -285,9 +276,7 @@ void LibvirtStorage::fetch(const std::string& pool_name, const std::string& name
   if (volume(pool_name, name)) return;
   const std::string path =
       source.path.empty() ? downloads_.bring(source.url, source.sha256, source.limit, source.progress) : source.path;
-  ImageFile image(path);
-  // A download has been checked already, and lies where nobody else can write.
-  if (!source.path.empty()) require_sha256(image, path, source.sha256);
+  ImageFile image(path, source.sha256);
   VolumeDefinition definition;
   definition.name = name;
   definition.format = image.format();

@@ -70,6 +70,8 @@ TEST_CASE("libvirtd: a base image is copied with its format, and carries disks",
   };
   REQUIRE(host_error_of([&] { fetch(std::string(64, '0')); }).kind() == HostError::Kind::refused);
   REQUIRE_FALSE(hypervisor.volume(pool, "base.img"));
+  REQUIRE_FALSE(std::filesystem::exists(storage.path + "/base.img"));
+  REQUIRE_FALSE(std::filesystem::exists(storage.path + "/base.img.incomplete"));
   fetch(sha256_hex(image));
   fetch(std::string(64, '0'));  // present
   REQUIRE(content_of(storage.path + "/base.img") == image);
