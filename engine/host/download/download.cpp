@@ -10,9 +10,9 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "digest/digest.h"
 #include "host/host_error.h"
@@ -49,16 +49,29 @@ struct FreeList {
   throw HostError(kind_of_errno(error), path, fmt::format("cannot {} {}: {}", what, path, words_for_errno(error)));
 }
 
-// Never through a link that somebody put there.
-File open_file(const std::string& path, bool keep) {
-  const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (keep ? O_APPEND : O_TRUNC);
-  const int descriptor = ::open(path.c_str(), flags, 0600);
-  if (descriptor < 0) fail_at_file(path, "write");
-  File file(::fdopen(descriptor, keep ? "a+" : "w+"));
+// Never through a link that somebody put there, nor into what another user could write to as well.
+File open_file(const std::string& path, int flags, const char* mode) {
+  const char* const what = *mode == 'r' ? "read" : "write";
+  const int descriptor = ::open(path.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+  if (descriptor < 0) fail_at_file(path, what);
+  File file(::fdopen(descriptor, mode));
   if (!file) {
     ::close(descriptor);
-    fail_at_file(path, "write");
+    fail_at_file(path, what);
   }
+  struct stat status {};
+  constexpr unsigned of_others = S_IWGRP | S_IWOTH;
+  const bool read = ::fstat(descriptor, &status) == 0;
+  if (read && S_ISREG(status.st_mode) && status.st_uid == ::geteuid() && (status.st_mode & of_others) == 0) return file;
+  throw HostError(Kind::refused, path,
+                  fmt::format("{} is not a file of this user alone, so nothing is downloaded to it or taken from it; see who "
+                              "made it, then remove it",
+                              path));
+}
+
+File open_to_write(const std::string& path, bool keep) {
+  File file = open_file(path, O_RDWR | O_CREAT | (keep ? O_APPEND : 0), keep ? "a+" : "w+");
+  if (!keep && ::ftruncate(::fileno(file.get()), 0) != 0) fail_at_file(path, "write");
   return file;
 }
 
@@ -69,9 +82,10 @@ std::int64_t size_of(const std::string& path) {
 }
 
 std::string read_tag(const std::string& path) {
-  std::ifstream in(path);
-  std::string tag;
-  std::getline(in, tag);
+  if (size_of(path) == 0) return "";
+  const File file = open_file(path, O_RDONLY, "r");
+  std::array<char, max_tag + 2> text{};
+  const std::string tag(text.data(), std::fread(text.data(), 1, text.size(), file.get()));
   const bool sane = tag.size() <= max_tag && std::all_of(tag.begin(), tag.end(), [](unsigned char c) { return c >= 0x20 && c < 0x7f; });
   return sane ? tag : "";
 }
@@ -80,20 +94,20 @@ std::string read_tag(const std::string& path) {
 void write_tag(const std::string& path, const std::string& tag) {
   ::unlink(path.c_str());
   if (tag.empty()) return;
-  const File file = open_file(path, false);
+  const File file = open_to_write(path, false);
   std::fwrite(tag.data(), 1, tag.size(), file.get());
 }
 
-std::string sha256_of(const std::string& path) {
-  const File file(std::fopen(path.c_str(), "re"));
-  if (!file) fail_at_file(path, "read");
+// Of the file that is open, whatever its name leads to now.
+std::string sha256_of(std::FILE* file, const std::string& path) {
+  std::rewind(file);
   Sha256 digest;
   std::array<char, 1U << 16U> buffer{};
-  while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), file.get())) {
+  while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), file)) {
     if (Interrupt::requested()) throw Interrupted();
     digest.add({buffer.data(), count});
   }
-  if (std::ferror(file.get()) != 0) fail_at_file(path, "read");
+  if (std::ferror(file) != 0) fail_at_file(path, "read");
   return digest.hex();
 }
 
@@ -238,8 +252,13 @@ constexpr const char* bring_otherwise =
 
 enum class Outcome { whole, unchanged, start_again };
 
+struct Answer {
+  Outcome outcome;
+  File part;  // what has come, of a whole one
+};
+
 // One request. Resumes FILE.part if its tag is known, or asks whether FILE is still current.
-Outcome request(const Download& wanted, const DownloadProgress& progress, bool ask_whether_changed) {
+Answer request(const Download& wanted, const DownloadProgress& progress, bool ask_whether_changed) {
   const std::string part = wanted.file + ".part";
   const std::string part_tag = read_tag(part + ".etag");
   const std::int64_t present = part_tag.empty() ? 0 : size_of(part);
@@ -253,7 +272,7 @@ Outcome request(const Download& wanted, const DownloadProgress& progress, bool a
   } else if (ask_whether_changed) {
     add("If-None-Match: " + read_tag(wanted.file + ".etag"));
   }
-  Transfer transfer{wanted, progress, handle.get(), open_file(part, present > 0), present, {}, false, 0, {}};
+  Transfer transfer{wanted, progress, handle.get(), open_to_write(part, present > 0), present, {}, false, 0, {}};
   set_options(handle.get(), wanted, headers.get(), transfer);
   CURLcode code = curl_easy_perform(handle.get());
   if (std::fflush(transfer.file.get()) != 0 || ::fsync(::fileno(transfer.file.get())) != 0) transfer.write_error = errno;
@@ -261,23 +280,29 @@ Outcome request(const Download& wanted, const DownloadProgress& progress, bool a
   if (code == CURLE_OK && transfer.write_error != 0) code = CURLE_WRITE_ERROR;
   if (code != CURLE_OK) fail_transfer(code, transfer);
   const long status = status_of(handle.get());
-  if (status == 304) return Outcome::unchanged;
+  if (status == 304) return {Outcome::unchanged, nullptr};
   if (status == 416 && present > 0) {  // there is more of it here than there
     ::unlink(part.c_str());
-    return Outcome::start_again;
+    return {Outcome::start_again, nullptr};
   }
   if (status != 200 && status != 206) fail_status(status, wanted.url);
-  return Outcome::whole;
+  return {Outcome::whole, std::move(transfer.file)};
 }
 
 void remove_part(const std::string& file) {
   for (const char* suffix : {".part", ".part.etag"}) ::unlink((file + suffix).c_str());
 }
 
-void put_in_place(const Download& wanted) {
+bool is_same_file(std::FILE* file, const std::string& path) {
+  struct stat open {}, named {};
+  return ::fstat(::fileno(file), &open) == 0 && ::lstat(path.c_str(), &named) == 0 && open.st_dev == named.st_dev &&
+         open.st_ino == named.st_ino;
+}
+
+void put_in_place(const Download& wanted, std::FILE* file) {
   const std::string part = wanted.file + ".part";
   if (!wanted.sha256.empty()) {
-    const std::string found = sha256_of(part);
+    const std::string found = sha256_of(file, part);
     if (found != wanted.sha256) {
       remove_part(wanted.file);
       throw HostError(Kind::refused, wanted.url,
@@ -287,11 +312,23 @@ void put_in_place(const Download& wanted) {
     }
   }
   if (::rename(part.c_str(), wanted.file.c_str()) != 0) fail_at_file(wanted.file, "write");
+  if (!is_same_file(file, wanted.file)) {
+    ::unlink(wanted.file.c_str());
+    throw HostError(Kind::refused, wanted.file,
+                    fmt::format("{} was replaced while it was downloaded, and what lay there was removed; see who else writes to "
+                                "its directory, then run the same command again",
+                                part));
+  }
   ::rename((part + ".etag").c_str(), (wanted.file + ".etag").c_str());
   const int directory = ::open(wanted.file.substr(0, wanted.file.rfind('/')).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) return;
   ::fsync(directory);
   ::close(directory);
+}
+
+// Whether what is there is what is wanted.
+bool is_right(const Download& wanted) {
+  return sha256_of(open_file(wanted.file, O_RDONLY, "r").get(), wanted.file) == wanted.sha256;
 }
 
 }  // namespace
@@ -300,15 +337,15 @@ void download(const Download& wanted, const DownloadProgress& progress) {
   static std::once_flag once;  // curl_global_init(3) must not run twice at a time
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
   const bool there = size_of(wanted.file) > 0;
-  if (there && !wanted.sha256.empty() && sha256_of(wanted.file) == wanted.sha256) return;
+  if (there && !wanted.sha256.empty() && is_right(wanted)) return;
   const bool ask = there && wanted.sha256.empty() && !read_tag(wanted.file + ".etag").empty();
-  Outcome outcome = request(wanted, progress, ask);
-  if (outcome == Outcome::start_again) outcome = request(wanted, progress, ask);
-  if (outcome == Outcome::unchanged) {
+  Answer answer = request(wanted, progress, ask);
+  if (answer.outcome == Outcome::start_again) answer = request(wanted, progress, ask);
+  if (answer.outcome == Outcome::unchanged) {
     remove_part(wanted.file);
     return;
   }
-  put_in_place(wanted);
+  put_in_place(wanted, answer.part.get());
 }
 
 }  // namespace gpuplan

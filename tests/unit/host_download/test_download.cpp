@@ -197,6 +197,58 @@ TEST_CASE("a link in the place of the file is not followed") {
   REQUIRE(content_of(victim) == "precious");
 }
 
+TEST_CASE("a file that is swapped while it is downloaded is not taken for the download") {
+  Rig rig;
+  const std::string other = rig.here / "other";
+  const auto fetch = [&](const std::string& sha256) {
+    bool swapped = false;
+    const auto swap = [&](std::int64_t, std::int64_t) {
+      if (!swapped) std::filesystem::rename(other, rig.file + ".part");
+      swapped = true;
+    };
+    const HostError error = host_error_of([&] { download({rig.server.url("/image"), rig.file, sha256, limit}, swap); });
+    REQUIRE(swapped);
+    REQUIRE(error.kind() == Kind::refused);
+    REQUIRE_FALSE(std::filesystem::exists(rig.file));
+    return std::string(error.what());
+  };
+  SECTION("for what would be right, while something else comes") {
+    write(other, document('"'));
+    REQUIRE_THAT(fetch(sha256_hex(document('"'))), contains("has the SHA-256 " + sha256_hex(document('!'))));
+  }
+  SECTION("for something else, while what is right comes") {
+    write(other, document('"'));
+    REQUIRE_THAT(fetch(sha256_hex(document('!'))), contains(rig.file + ".part was replaced while it was downloaded"));
+  }
+  SECTION("without a digest") {
+    write(other, document('"'));
+    REQUIRE_THAT(fetch(""), contains("; see who else writes to its directory, then run the same command again"));
+  }
+}
+
+TEST_CASE("a file that is not this user's alone is neither written to nor used") {
+  Rig rig;
+  const std::string name = GENERATE("", ".part", ".part.etag");
+  const std::string path = rig.file + name;
+  SECTION("a pipe") {
+    if (name != ".part") return;  // no file is there: it is replaced
+    REQUIRE(mkfifo(path.c_str(), 0600) == 0);
+  }
+  SECTION("writable by others") {
+    write(path, document('!'));
+    REQUIRE(chmod(path.c_str(), 0622) == 0);
+  }
+  SECTION("of another user") {
+    if (geteuid() != 0) return;
+    write(path, document('!'));
+    REQUIRE(chown(path.c_str(), 65534, 65534) == 0);
+  }
+  const HostError error = host_error_of([&] { rig.fetch("/image", sha256_hex(document('!'))); });
+  REQUIRE(error.kind() == Kind::refused);
+  REQUIRE_THAT(error.what(), contains(path + " is not a file of this user alone"));
+  REQUIRE(rig.server.log().empty());
+}
+
 TEST_CASE("kept downloads are found again, and cleared") {
   Rig rig;
   const KeptDownloads kept(rig.here / "cache");
