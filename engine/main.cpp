@@ -8,6 +8,7 @@
 #include <exception>
 #include <new>
 
+#include "command/known_environment.h"
 #include "command/run.h"
 #include "host/interrupt.h"
 #include "host/local/local_host.h"
@@ -28,7 +29,8 @@ void keep_memory_private() {
 
 int main(int argc, char** argv) {
   keep_memory_private();
-  // First of all: such a child must not inherit what the program sets up for itself.
+  gpuplan::command::keep_known_environment();
+  // Before all else: such a child must not inherit what the program sets up for itself.
   if (argc > 1 && std::strcmp(argv[1], gpuplan::file_access_child_flag) == 0) return gpuplan::run_file_access_child();
   gpuplan::Interrupt::install_handlers();
   umask(077);

@@ -79,6 +79,19 @@ TEST_CASE("no secret is in what gpuplan prints, journals, logs or saves") {
   for (const char* words : {"PRIVATE KEY", "client-key-data"}) CHECK(said.find(words) == std::string::npos);
 }
 
+// libvirt, in the program itself, would write down there what it does.
+TEST_CASE("the user's environment does not steer the program's libraries") {
+  const cli::Place place;
+  const std::string log = place.state_dir() + "-libvirt.log";
+  setenv("LIBVIRT_DEBUG", "1", 1);
+  setenv("LIBVIRT_LOG_OUTPUTS", ("1:file:" + log).c_str(), 1);
+  const cli::Result result = place.run({"discover", "--json"});
+  unsetenv("LIBVIRT_DEBUG");
+  unsetenv("LIBVIRT_LOG_OUTPUTS");
+  CHECK(result.exit_code == 0);
+  CHECK_FALSE(fs::exists(log));
+}
+
 TEST_CASE("the program leaves no core file") {
   const cli::Place place;
   const std::string out = place.write("out", ""), err = place.write("err", "");
