@@ -10,6 +10,7 @@
 #include "command/exit_codes.h"
 #include "command/failure.h"
 #include "command/options.h"
+#include "host/files/open_part.h"
 #include "host/host_error.h"
 
 namespace gpuplan::command {
@@ -70,9 +71,25 @@ std::vector<std::string> StateDir::clusters() const {
 
 void StateDir::require_private(const std::string& cluster) const {
   for (const std::string& path : {path_, path_ + "/clusters", cluster_directory(cluster)}) require_private_directory(path);
+  require_roots_own_way(cluster);
+}
+
+void StateDir::require_roots_own_way(const std::string& cluster) const {
+  if (geteuid() != 0) return;
+  const auto open = open_part(cluster_directory(cluster), 0);
+  if (!open || open->why == OpenPart::Why::unreadable) return;
+  const bool foreign = open->why == OpenPart::Why::foreign;
+  throw Failure(exit_nothing_changed,
+                fmt::format("{}, which leads to the state directory {}, {}", printable(open->path), printable(path_),
+                            foreign ? fmt::format("belongs to user id {}", open->owner)
+                                    : fmt::format("can be written by others (mode {:04o})", open->mode)),
+                "whoever can put another directory there decides what gpuplan does",
+                fmt::format("look at who made it so, then `{} {}`; or give a directory below root's own with --state-dir DIR",
+                            foreign ? "chown -h root:root" : "chmod go-w", shell_quoted(open->path)));
 }
 
 void StateDir::make(const std::string& cluster) const {
+  require_private(cluster);
   // The process's umask is 077: what is made here is for its user alone.
   std::error_code error;
   fs::create_directories(cluster_directory(cluster), error);

@@ -23,12 +23,15 @@ class StateDir {
   // Clusters that have a journal, sorted. Throws Failure if the directory cannot be read.
   std::vector<std::string> clusters() const;
   // Throws Failure if somebody else can put other files in the place of a cluster's: one of its directories belongs to
-  // another user than root or the one that runs gpuplan, or others can write it. Those that are absent pass.
+  // another user than root or the one that runs gpuplan, or others can write it; for root, also if that is so of a directory
+  // above them. Those that are absent pass.
   void require_private(const std::string& cluster) const;
-  // Makes the directories of a cluster, mode 0700. For verbs that write. Throws Failure.
+  // require_private(), then makes the directories of a cluster, mode 0700. For verbs that write. Throws Failure.
   void make(const std::string& cluster) const;
 
  private:
+  void require_roots_own_way(const std::string& cluster) const;
+
   std::string path_;
 };
 

@@ -42,6 +42,42 @@ TEST_CASE("a state directory that others can write, or that is another user's, i
   }
 }
 
+TEST_CASE("root refuses a state directory that lies below one that others can write") {
+  if (geteuid() != 0) return;
+  const cli::Place place;
+  const std::string parent = fs::path(place.state_dir()).parent_path();
+  const bool made = GENERATE(false, true);
+  if (made) REQUIRE(place.run_sim({"apply", "specs/no-gpu.yaml", "--yes"}).exit_code == 0);
+  std::string said = parent, next = "chmod go-w " + parent;
+  SECTION("writable by others") {
+    REQUIRE(chmod(parent.c_str(), 0777) == 0);
+    said += ", which leads to the state directory " + place.state_dir() + ", can be written by others (mode 0777)";
+  }
+  SECTION("of another user, even a sticky one") {
+    REQUIRE(chmod(parent.c_str(), 01777) == 0);
+    REQUIRE(chown(parent.c_str(), 65534, 65534) == 0);
+    said += ", which leads to the state directory " + place.state_dir() + ", belongs to user id 65534";
+    next = "chown -h root:root " + parent;
+  }
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"plan", "specs/no-gpu.yaml"},
+                                                {"apply", "specs/no-gpu.yaml", "--yes"}}) {
+    const cli::Result result = place.run_sim(words);
+    INFO(words.front());
+    CHECK(result.exit_code == 1);
+    CHECK_THAT(result.err, contains(said));
+    CHECK_THAT(result.err, contains(next));
+  }
+  CHECK(fs::exists(place.state_dir() + "/clusters") == made);
+}
+
+TEST_CASE("root's state directory may lie below a sticky directory of root's") {
+  if (geteuid() != 0) return;
+  const cli::Place place;
+  REQUIRE(chmod(fs::path(place.state_dir()).parent_path().c_str(), 01777) == 0);
+  CHECK(place.run_sim({"apply", "specs/no-gpu.yaml", "--yes"}).exit_code == 0);
+  CHECK(place.run_sim({"history"}).exit_code == 0);
+}
+
 // Tokens of kubeadm and private keys of gpuplan's own are in no output and in no file but the keys themselves.
 TEST_CASE("no secret is in what gpuplan prints, journals, logs or saves") {
   const cli::Place place;

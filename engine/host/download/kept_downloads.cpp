@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "digest/digest.h"
+#include "host/files/open_part.h"
 #include "host/host_error.h"
 #include "host/interrupt.h"
 
@@ -21,6 +22,17 @@ using Kind = HostError::Kind;
 
 constexpr const char* prefix = "image-";
 constexpr std::size_t name_digits = 32;
+
+// That nobody but root can put another directory in its place.
+void require_roots_own_way(const std::string& directory) {
+  if (::geteuid() != 0) return;
+  const auto open = open_part(directory, 0);
+  if (!open || open->why == OpenPart::Why::unreadable) return;
+  throw HostError(Kind::refused, directory,
+                  fmt::format("others than root can change {}, so nothing is downloaded to {}; see who made it so, then "
+                              "`chown root:root {} && chmod go-w {}`",
+                              open->path, directory, open->path, open->path));
+}
 
 // Makes `directory`, and refuses one that is not this user's alone.
 void claim(const std::string& directory) {
@@ -34,7 +46,9 @@ void claim(const std::string& directory) {
   struct stat status {};
   const bool read = ::lstat(directory.c_str(), &status) == 0;
   constexpr unsigned of_others = S_IWGRP | S_IWOTH;
-  if (read && S_ISDIR(status.st_mode) && status.st_uid == ::geteuid() && (status.st_mode & of_others) == 0) return;
+  if (read && S_ISDIR(status.st_mode) && status.st_uid == ::geteuid() && (status.st_mode & of_others) == 0) {
+    return require_roots_own_way(directory);
+  }
   throw HostError(Kind::refused, directory,
                   fmt::format("{} is not a directory in which this user alone can write, so nothing is downloaded to it; "
                               "remove it, or mend its owner and mode (0700)",

@@ -271,3 +271,15 @@ TEST_CASE("a directory in which others can write keeps nothing") {
   REQUIRE(rig.server.log().empty());
   REQUIRE_THROWS_AS(KeptDownloads("").bring(rig.server.url("/image"), "", limit, {}), HostError);
 }
+
+TEST_CASE("root keeps nothing below a directory in which others can write") {
+  if (geteuid() != 0) return;
+  Rig rig;
+  const std::string parent = rig.here / "parent";
+  std::filesystem::create_directory(parent);
+  REQUIRE(chmod(parent.c_str(), 0777) == 0);
+  const HostError error = host_error_of([&] { KeptDownloads(parent + "/cache").bring(rig.server.url("/image"), "", limit, {}); });
+  REQUIRE(error.kind() == Kind::refused);
+  REQUIRE_THAT(error.what(), contains("others than root can change " + parent + ", so nothing is downloaded to " + parent));
+  REQUIRE(rig.server.log().empty());
+}
