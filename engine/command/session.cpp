@@ -11,6 +11,7 @@
 #include "command/exit_codes.h"
 #include "command/failure.h"
 #include "command/host_keys.h"
+#include "command/spec_place.h"
 #include "host/interrupt.h"
 #include "loader/load_plugins.h"
 #include "plan/resolve.h"
@@ -79,6 +80,7 @@ Spec Session::read_spec(const std::string& path) {
                   {}, "leave --cluster away: the spec names the cluster");
   }
   cluster = spec->cluster;
+  spec_path = path;
   return std::move(*spec);
 }
 
@@ -135,6 +137,8 @@ void Session::open_host(const std::string& libvirt_uri) {
                   "add --host sim:FILE to rehearse, or leave --fault away");
   }
   guarded = std::make_unique<GuardedHost>(*host.host, options.faults);
+  if (!options.root || host.simulated || spec_path.empty()) return;
+  if (const auto warning = spec_place_warning(spec_path)) console.show({*warning});
 }
 
 void Session::resolve(Spec& spec) {

@@ -40,6 +40,7 @@ struct Session {
   std::unique_ptr<DiskFaults> disk;  // null unless faults concern it
   std::unique_ptr<RunLock> lock;
   std::unique_ptr<Journal> journal;  // null as long as the cluster has none
+  std::string spec_path;             // of the spec that was read last; empty: none was
   std::string go_on;                 // of a saved plan: the verb and argument that go on with its run
 
   // Warns of each --fault that found no place to strike: silence would look like a rehearsal that passed.
@@ -54,7 +55,7 @@ struct Session {
   // Refuses to say "there is none" where another user's state was looked at than the one in which root keeps its own.
   void require_own_state() const;
   void load_plugins();
-  // Also refuses --fault on a server that is not simulated.
+  // Also refuses --fault on a server that is not simulated, and warns root there of a spec that others can write.
   void open_host(const std::string& libvirt_uri);
   // Completes a spec: the GPUs that it leaves to the host, the host keys of machines that it does not pin, addresses.
   void resolve(Spec& spec);

@@ -1,5 +1,8 @@
 // Verbs that read: validate, check, plan, graph.
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <filesystem>
 
 #include "json/json.h"
 #include "program.h"
@@ -161,4 +164,33 @@ TEST_CASE("plugins lists the six step kinds") {
   place.expect_golden("plugins", result);
   const Json document = parse_json(place.run({"plugins", "--json"}).out, "plugins --json");
   CHECK(document.at("plugins").size() == 6);
+}
+
+TEST_CASE("root is warned of a spec that others can write, on a real server") {
+  if (geteuid() != 0) return;
+  const cli::Place place;
+  // Nothing of this machine is changed: the VMs would be those of libvirt's test driver.
+  const std::string parent = std::filesystem::path(place.host()).parent_path() / "specs";
+  std::filesystem::create_directory(parent);
+  const std::string spec = place.write("specs/x.yaml", cli::read_file(std::string(GPUPLAN_SOURCE_DIR) + "/specs/no-gpu.yaml") +
+                                                           "\nhost: {libvirt_uri: \"test:///default\"}\n");
+  const std::string start = "others than root can change the spec " + spec + ": ";
+  CHECK(place.run({"check", spec}).err.find("others than root can change") == std::string::npos);
+  std::string said;
+  SECTION("its mode") {
+    REQUIRE(chmod(spec.c_str(), 0666) == 0);
+    said = spec + " can be written by others (mode 0666)";
+  }
+  SECTION("its owner") {
+    REQUIRE(chown(spec.c_str(), 65534, 65534) == 0);
+    said = spec + " belongs to user id 65534";
+  }
+  SECTION("its directory") {
+    REQUIRE(chmod(parent.c_str(), 0777) == 0);
+    said = parent + " can be written by others (mode 0777)";
+  }
+  const std::string warned = place.run({"check", spec}).err;
+  CHECK_THAT(warned, contains("warning: " + start + said));
+  CHECK_THAT(warned, contains("keep it where root alone can write: `install -D -m 0644 " + spec + " /etc/gpuplan/x.yaml`"));
+  CHECK(place.run_sim({"check", spec}).err.find("others than root can change") == std::string::npos);
 }
