@@ -1,7 +1,11 @@
 // What must stay private: the state directory, secrets of the cluster, the memory of the program.
+#include <fcntl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -128,20 +132,72 @@ TEST_CASE("the user's environment does not steer the program's libraries") {
   CHECK_FALSE(fs::exists(log));
 }
 
-TEST_CASE("the program leaves no core file") {
-  const cli::Place place;
-  const std::string out = place.write("out", ""), err = place.write("err", "");
-  const pid_t program = start_program({"apply", cli::h100_spec, "--yes", "--host", cli::h100_host}, place.state_dir(), out, err);
-  REQUIRE(program > 0);
-  const std::regex none("^Max core file size +0 +0 .*");
-  std::string line;
-  for (int i = 0; i < 600 && !std::regex_match(line, none); ++i) {
-    usleep(20'000);
-    std::ifstream limits("/proc/" + std::to_string(program) + "/limits");
-    while (std::getline(limits, line) && line.rfind("Max core file size", 0) != 0) {
-    }
+namespace {
+
+// An apply that goes on for a while.
+struct LongRun {
+  explicit LongRun(uid_t user = 0) {
+    const std::string out = place.write("out", ""), err = place.write("err", "");
+    const std::string parent = fs::path(place.state_dir()).parent_path();
+    if (user != 0) REQUIRE(chown(parent.c_str(), user, user) == 0);
+    program = start_program({"apply", cli::h100_spec, "--yes", "--host", cli::h100_host}, place.state_dir(), out, err, user);
+    REQUIRE(program > 0);
   }
-  kill(program, SIGKILL);
-  end_of_program(program);
-  CHECK(std::regex_match(line, none));
+  ~LongRun() {
+    kill(program, SIGKILL);
+    end_of_program(program);
+  }
+  LongRun(const LongRun&) = delete;
+  LongRun& operator=(const LongRun&) = delete;
+
+  // Looks again and again, until the program has come so far.
+  template <typename Condition>
+  bool soon(const Condition& condition) const {
+    for (int i = 0; i < 600; ++i) {
+      if (condition()) return true;
+      usleep(20'000);
+    }
+    return false;
+  }
+  // From then on it is the program, and no longer what was forked for it.
+  bool has_no_core_file() const {
+    static const std::regex none("Max core file size +0 +0 ");
+    return soon([&] { return std::regex_search(cli::read_file(file("limits")), none); });
+  }
+  std::string file(const std::string& name) const { return "/proc/" + std::to_string(program) + "/" + name; }
+
+  const cli::Place place;
+  pid_t program = 0;
+};
+
+}  // namespace
+
+TEST_CASE("the program leaves no core file") {
+  const LongRun run;
+  CHECK(run.has_no_core_file());
 }
+
+#ifndef __SANITIZE_ADDRESS__
+// Of a process that is not dumpable /proc/PID is root's, whoever runs it, and its user can neither trace it nor read its
+// memory: proc(5), ptrace(2).
+TEST_CASE("the program is not dumpable: its user cannot look into its memory") {
+  constexpr uid_t nobody = 65534;
+  const bool root = geteuid() == 0;
+  const LongRun run(root ? nobody : 0);
+  const auto owner = [&] {
+    struct stat facts {};
+    return stat(run.file("environ").c_str(), &facts) == 0 ? facts.st_uid : nobody;
+  };
+  REQUIRE(run.has_no_core_file());
+  REQUIRE(run.soon([&] { return owner() == 0; }));
+  const pid_t user = fork();
+  REQUIRE(user >= 0);
+  if (user == 0) {
+    if (root && (setgid(nobody) != 0 || setuid(nobody) != 0)) _exit(1);
+    const bool refused = ptrace(PTRACE_SEIZE, run.program, nullptr, nullptr) != 0 && errno == EPERM;
+    _exit(refused && open(run.file("mem").c_str(), O_RDONLY) < 0 && errno == EACCES ? 0 : 2);
+  }
+  CHECK(end_of_program(user) == 0);
+  CHECK(waitpid(run.program, nullptr, WNOHANG) == 0);  // it still runs: nobody may look into what has ended either
+}
+#endif

@@ -1,6 +1,7 @@
 #include "support/run_program.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@ void redirect(const char* path, int flags, int descriptor) {
 }  // namespace
 
 pid_t start_program(const std::vector<std::string>& words, const std::string& state_dir, const std::string& out_path,
-                    const std::string& err_path) {
+                    const std::string& err_path, uid_t user) {
   // Between fork and exec of a threaded program nothing may allocate: everything is laid out before.
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
@@ -39,6 +40,7 @@ pid_t start_program(const std::vector<std::string>& words, const std::string& st
     redirect(out_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
     redirect(err_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
     if (chdir(GPUPLAN_SOURCE_DIR) != 0) _exit(126);
+    if (user != 0 && (setgroups(0, nullptr) != 0 || setgid(user) != 0 || setuid(user) != 0)) _exit(126);
     execve(argv[0], argv.data(), environment.data());
     _exit(127);
   }
