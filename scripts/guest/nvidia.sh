@@ -17,7 +17,9 @@ keep_nouveau_away() {
   if [ -e /sys/module/nouveau ]; then modprobe -r nouveau || die "nouveau has the GPUs and does not let go: reboot this node"; fi
 }
 
-has_driver() { [ -e /proc/driver/nvidia/version ] && command -v nvidia-smi >/dev/null; }
+loaded_driver=/proc/driver/nvidia/version
+has_driver() { [ -e "$loaded_driver" ] && command -v nvidia-smi >/dev/null; }
+driver_version() { sed -nE 's/^NVRM version:.* ([0-9]{3}\.[0-9.]+) .*/\1/p' "$loaded_driver" 2>/dev/null || true; }
 install_driver() {
   local system directory
   require_known_system
@@ -30,9 +32,17 @@ install_driver() {
     rm -rf "$directory"
     lists_are_fresh=no
   fi
-  # The pinning package keeps the branch; the module is built against the running kernel.
-  install_packages "linux-headers-$(uname -r)" "nvidia-driver-pinning-$option_branch" nvidia-open
+  # apt heeds a pin only once it is installed: in one transaction with it the newest branch would come.
+  install_packages "nvidia-driver-pinning-$option_branch"
+  # The module is built against the running kernel.
+  install_packages "linux-headers-$(uname -r)" nvidia-open
   modprobe nvidia || die "the driver is installed, but its module does not load: look at \`dmesg\` on this node"
+  require_branch
+}
+require_branch() {
+  if [[ $(driver_version) == "$option_branch".* ]]; then return; fi
+  die "NVIDIA's driver $(driver_version) is loaded on $(uname -n), and branch $option_branch was to be installed:" \
+    "\`apt-cache policy nvidia-open\` there shows which package source has it; take that away, or use an image with the driver"
 }
 
 # Where NVSwitches join GPUs, CUDA starts only with the manager of the fabric.
