@@ -102,12 +102,20 @@ try_apt() {
 }
 
 lists_are_fresh=no
-install_packages() {
+refresh_lists() {
   require_known_system
   if [ "$lists_are_fresh" = no ] && ! try_apt update; then
     echo "some package lists could not be fetched; what is asked for may be in the others"
   fi
   lists_are_fresh=yes
+}
+# has_candidate PACKAGE: some package source has it.
+has_candidate() {
+  refresh_lists
+  apt-cache show "$1" >/dev/null 2>&1
+}
+install_packages() {
+  refresh_lists
   try_apt install --yes --no-install-recommends "$@" || die "apt-get install $* failed five times: ${apt_error#E: }"
 }
 

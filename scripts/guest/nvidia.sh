@@ -48,8 +48,15 @@ require_branch() {
 # Where NVSwitches join GPUs, CUDA starts only with the manager of the fabric.
 has_switches() { grep -qsx 0x068000 /sys/bus/pci/devices/*/class; }
 fabric_is_managed() { ! has_switches || systemctl is-active --quiet nvidia-fabricmanager; }
+# Up to branch 580 Ubuntu's packages have the branch in their names. The manager works with a driver of its own version only.
 manage_fabric() {
-  is_installed nvidia-fabricmanager || install_packages nvidia-fabricmanager
+  local version package
+  version=$(cat /sys/module/nvidia/version)
+  package=nvidia-fabricmanager-${version%%.*}
+  if ! is_installed "$package" && ! is_installed nvidia-fabricmanager; then
+    has_candidate "$package" || package=nvidia-fabricmanager
+    install_packages "$package=$version-*"
+  fi
   systemctl enable --now nvidia-fabricmanager
 }
 
