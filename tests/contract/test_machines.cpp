@@ -95,3 +95,17 @@ TEST_CASE("root on a machine needs no sudo, any other user gets it or the reason
   // The same words from a command that root ran are the command's own.
   CHECK(ssh.guests.run(machine_of("root"), {{"true"}}).exit_status == 1);
 }
+
+TEST_CASE("a machine that cannot resolve its own name still lets its user become root") {
+  RecordedSsh ssh;
+  const std::string warning = "sudo: unable to resolve host gpu-worker-3: Name or service not known\n";
+  ssh.answer = {1, "", warning + warning + "error: nothing is there\n"};
+  const CommandResult failed = ssh.guests.run(machine_of("ubuntu"), {{"false"}});
+  CHECK(failed.exit_status == 1);
+  CHECK(failed.errors == "error: nothing is there\n");
+  ssh.answer = {1, "no\n", "sudo: unable to resolve host gpu-worker-3"};
+  CHECK(ssh.guests.run(machine_of("ubuntu"), {{"false"}}).errors.empty());
+  ssh.answer = {1, "", warning + "sudo: a password is required\n"};
+  CHECK_THAT(host_error_of([&] { ssh.guests.answers(machine_of("ubuntu")); }).what(),
+             contains("ubuntu cannot become root on gpu-worker-3 (10.0.0.6): sudo: a password is required; "));
+}

@@ -24,18 +24,29 @@ constexpr std::chrono::seconds grace{5};
 // A session of sshd has neither a full PATH nor a known locale.
 constexpr const char* search_path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+bool uses_sudo(const GuestTarget& guest) { return guest.user != "root" && guest.is_machine(); }
+
 // The command line for the shell that sshd starts: `argv` as root, with a full PATH and a known locale.
 std::string as_root(const GuestTarget& guest, const std::vector<std::string>& argv) {
-  if (guest.user == "root" || !guest.is_machine())
+  if (!uses_sudo(guest))
     return fmt::format("{} LC_ALL=C exec {}", search_path, shell_words(argv));
   return fmt::format("LC_ALL=C exec sudo -n -- env {} LC_ALL=C {}", search_path, shell_words(argv));
+}
+
+// What sudo says of a machine that cannot resolve its own name, and goes on; it is no part of what the command says.
+std::string without_resolver_warnings(std::string errors) {
+  while (errors.rfind("sudo: unable to resolve host ", 0) == 0) {
+    const std::size_t end = errors.find('\n');
+    errors.erase(0, end == std::string::npos ? end : end + 1);
+  }
+  return errors;
 }
 
 // What sudo says before it starts anything; no program of ours begins a line so.
 void require_root(const GuestTarget& guest, const CommandResult& result) {
   const bool refused = result.exit_status == 1 && result.errors.rfind("sudo: ", 0) == 0;
   const bool missing = result.exit_status == 127 && result.errors.find("exec: sudo: not found") != std::string::npos;
-  if (guest.user == "root" || !guest.is_machine() || !(refused || missing)) return;
+  if (!uses_sudo(guest) || !(refused || missing)) return;
   throw HostError(Kind::refused, guest.node,
                   fmt::format("{} cannot become root on {}: {}; allow it there with the line `{} ALL=(ALL) NOPASSWD: ALL` in "
                               "/etc/sudoers.d/gpuplan, or log in as root",
@@ -189,6 +200,7 @@ CommandResult SshGuests::run(const GuestTarget& guest, const Command& command) {
   CommandResult result;
   try {
     result = run_program_(login);
+    if (uses_sudo(guest)) result.errors = without_resolver_warnings(std::move(result.errors));
   } catch (const HostError& error) {
     if (error.kind() != Kind::timed_out) throw;
     throw HostError(Kind::timed_out, guest.node,
