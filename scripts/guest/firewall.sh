@@ -9,13 +9,16 @@ declare -F need >/dev/null || source "$(dirname "$0")/lib.sh"
 
 networks() { tr , '\n' <<<"$option_networks"; }
 
-ufw_is_on() { command -v ufw >/dev/null && ufw status | grep -q '^Status: active'; }
+# Its output is taken as a whole: a program whose reader leaves early fails.
+ufw_is_on() { command -v ufw >/dev/null && grep -q '^Status: active' <<<"$(ufw status)"; }
 ufw_lets_through() {
-  local network
+  local network shown status
   ufw_is_on || return 0
-  ufw status verbose | grep -qE '^Default:.*allow \(routed\)' || return 1
+  status=$(ufw status verbose)
+  grep -qE '^Default:.*allow \(routed\)' <<<"$status" || return 1
   for network in $(networks); do
-    ufw status | grep -qE "^Anywhere +ALLOW( IN)? +${network//./\\.}( |\$)" || return 1
+    shown=${network%/32}  # as ufw prints the address of one machine
+    grep -qE "^Anywhere +ALLOW( IN)? +${shown//./\\.}( |\$)" <<<"$status" || return 1
   done
 }
 open_ufw() {
