@@ -11,8 +11,10 @@ declare -F need >/dev/null || source "$(dirname "$0")/lib.sh"
 key=/etc/apt/keyrings/kubernetes-apt-keyring.asc
 list=/etc/apt/sources.list.d/kubernetes.list
 first_kubelet_without_cgroup_v1=35
+last_minor_with_conntrack=31  # whose kubeadm asks for it, and whose kubelet's package does not bring it
 
 minor() { cut -d. -f1,2 <<<"$option_version"; }
+minor_number() { cut -d. -f2 <<<"$option_version"; }
 repository() { echo "$option_repository/core:/stable:/v$(minor)/deb/"; }
 source_line() { echo "deb [signed-by=$key] $(repository) /"; }
 
@@ -39,7 +41,7 @@ refuse_other() {
     "or one with $(minor)"
 }
 
-has_cgroup_v2() { [ "$(minor | cut -d. -f2)" -lt "$first_kubelet_without_cgroup_v1" ] || [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; }
+has_cgroup_v2() { [ "$(minor_number)" -lt "$first_kubelet_without_cgroup_v1" ] || [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; }
 cannot_have_cgroup_v2() { die "Kubernetes $option_version needs cgroup v2: use an image that boots with it"; }
 
 has_all() { fits kubeadm && fits kubelet && fits kubectl; }
@@ -59,9 +61,14 @@ install_all() {
   # "1.34" is any of its packages, "1.34.2" any build of that one.
   if [[ $option_version == *.*.* ]]; then pattern+='-*'; else pattern+='.*'; fi
   for package in kubelet kubeadm kubectl; do versions+=("$package=$pattern"); done
+  # crictl, to look at containers where no API answers: from 1.32 on kubeadm's package brings it no more.
+  if has_candidate cri-tools; then versions+=(cri-tools); fi
   install_packages "${versions[@]}"
   systemctl enable kubelet
 }
+
+has_conntrack() { [ "$(minor_number)" -gt "$last_minor_with_conntrack" ] || command -v conntrack >/dev/null; }
+install_conntrack() { install_packages conntrack; }
 
 # Only packages can be held; what an image has in another way, no upgrade replaces.
 are_held() {
@@ -84,6 +91,7 @@ main() {
   need "another version of Kubernetes than $option_version is installed" has_none_other refuse_other
   need "cgroup v2 is not in use" has_cgroup_v2 cannot_have_cgroup_v2
   need "kubeadm, kubelet, kubectl $option_version are not installed" has_all install_all
+  need "conntrack is not installed, without which kubeadm $option_version does not begin" has_conntrack install_conntrack
   need "the packages of Kubernetes are not held" are_held hold
   finish
 }

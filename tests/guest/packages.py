@@ -6,7 +6,8 @@ import subprocess
 import threading
 
 PROGRAMS = {"kubeadm": 'echo "v{version}"', "kubelet": 'echo "Kubernetes v{version}"',
-            "kubectl": """printf '{{\\n  "gitVersion": "v{version}"\\n}}\\n'"""}
+            "kubectl": """printf '{{\\n  "gitVersion": "v{version}"\\n}}\\n'""", "crictl": 'echo "crictl version v{version}"'}
+PACKAGES = {"kubeadm": "kubeadm", "kubelet": "kubelet", "kubectl": "kubectl", "cri-tools": "crictl"}
 
 
 def run(*argv, **options):
@@ -20,9 +21,10 @@ def make_package(directory, name, version):
     with open(f"{tree}/DEBIAN/control", "w", encoding="utf-8") as file:
         file.write(f"Package: {name}\nVersion: {version}-1.1\nArchitecture: amd64\nMaintainer: test <test@example.com>\n"
                    "Description: stands in for the real one\n")
-    with open(f"{tree}/usr/bin/{name}", "w", encoding="utf-8") as file:
-        file.write("#!/bin/sh\n" + PROGRAMS[name].format(version=version) + "\n")
-    os.chmod(f"{tree}/usr/bin/{name}", 0o755)
+    program = PACKAGES[name]
+    with open(f"{tree}/usr/bin/{program}", "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\n" + PROGRAMS[program].format(version=version) + "\n")
+    os.chmod(f"{tree}/usr/bin/{program}", 0o755)
     run("dpkg-deb", "--build", "--root-owner-group", tree, f"{directory}/{name}_{version}_amd64.deb")
     run("rm", "-rf", tree)
 
@@ -48,7 +50,7 @@ class Repository:
         self._directory = os.path.join(directory, f"core:/stable:/v{minor}/deb")
         os.makedirs(self._directory)
         for version in versions:
-            for name in PROGRAMS:
+            for name in PACKAGES:
                 make_package(self._directory, name, version)
         home = os.path.join(directory, "gnupg")
         os.mkdir(home, 0o700)

@@ -215,13 +215,16 @@ def packages_are_installed_and_held(cluster):
         check(held == ["kubeadm", "kubectl", "kubelet"], held)
         version = cluster.ssh(WORKER, "dpkg-query", "-W", "-f", "${Version}", "kubelet").output
         check(version == "1.34.2-1.1", version)
+        crictl = cluster.ssh(WORKER, "/usr/bin/crictl", "--version")
+        check(crictl.status == 0, crictl)
         again = script(cluster, WORKER, "kubernetes", *arguments, before=environment)
         check(again.status == 0 and again.output == "nothing to do\n", again)
         # A hold that somebody took off comes back.
         cluster.ssh(WORKER, "apt-mark", "unhold", "kubelet")
         lacks = script(cluster, WORKER, "kubernetes", "--check", *arguments, before=environment)
         check(lacks.status == 10 and lacks.output == "the packages of Kubernetes are not held\n", lacks)
-    gone = cluster.ssh(WORKER, "sh", "-c", "apt-mark unhold kubeadm kubectl kubelet && dpkg --purge kubeadm kubectl kubelet "
+    gone = cluster.ssh(WORKER, "sh", "-c", "apt-mark unhold kubeadm kubectl kubelet "
+                       "&& dpkg --purge kubeadm kubectl kubelet cri-tools "
                        "&& rm /etc/apt/sources.list.d/kubernetes.list /etc/apt/keyrings/kubernetes-apt-keyring.asc")
     check(gone.status == 0, gone)
 
