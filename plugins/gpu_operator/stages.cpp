@@ -48,13 +48,17 @@ void ensure_namespace(Cluster& in, bool ours, StepContext& context) {
   in.guest.run(kubectl(arguments), kubectl_limit);
 }
 
+// Of such a release there is nothing to go back to.
+bool is_only_half_there(const std::string& status) { return status == "pending-install" || status == "uninstalling"; }
+
 // Helm refuses to touch a release whose last operation was cut short.
 void release_the_lock(Cluster& in, StepContext& context) {
   const std::optional<Release> release = find_release(in.guest);
-  if (!release || release->status.rfind("pending", 0) != 0) return;
+  if (!release) return;
+  const bool half_there = is_only_half_there(release->status);
+  if (!half_there && release->status.rfind("pending", 0) != 0) return;
   context.progress(fmt::format("clearing the release {}, left {}", release_name, release->status));
-  const bool first = release->status == "pending-install";
-  in.guest.run(helm({first ? "uninstall" : "rollback", release_name}), helm_limit(context));
+  in.guest.run(helm({half_there ? "uninstall" : "rollback", release_name}), helm_limit(context));
 }
 
 void install(Cluster& in, const std::string& from, const std::string& version, const std::string& values, StepContext& context) {
@@ -165,7 +169,7 @@ void GpuOperator::undo(Stage stage, const Change& change, const Json& captured, 
   Cluster in(change, host, context);
   if (stage == Stage::commit || !cluster_can_be_reached(in, context)) return;
   const Json& release = member_at(captured, "/release");
-  if (release.is_null() || string_at(release, "/status") == "pending-install") {
+  if (release.is_null() || is_only_half_there(string_at(release, "/status"))) {
     remove_release(in, captured, context);
   } else {
     if (stage == Stage::withdraw) ensure_namespace(in, true, context);

@@ -217,6 +217,14 @@ TEST_CASE("gpu-operator: a release that a killed Helm left locked is cleared") {
     rig.apply(address);
     CHECK(rig.host.changed("helm uninstall gpu-operator"));
   }
+  SECTION("in its removal") {
+    release["status"] = "uninstalling";
+    CHECK(rig.plan(address).action == Action::update);
+    rig.apply(address);
+    CHECK(rig.host.changed("helm uninstall gpu-operator"));
+    CHECK_FALSE(rig.host.changed("helm rollback"));
+    CHECK(released(rig).at("status") == "deployed");
+  }
   SECTION("in an upgrade") {
     release["previous"] = {{"version", "v25.10.0"}, {"values", Json::object()}};
     release["status"] = "pending-upgrade";

@@ -89,7 +89,9 @@ CommandResult helm_upgrade(GuestCall& call, SimCluster& cluster, const ParsedArg
   const std::string name = arguments.words[1];
   const std::string in = namespace_of(arguments);
   Json* release = find_release(cluster, arguments, name);
-  if (release == nullptr && !arguments.has("install"))
+  // An uninstallation that was cut short leaves nothing that is deployed, and a release all the same.
+  const bool is_going = release != nullptr && string_at(*release, "/status") == "uninstalling";
+  if (is_going || (release == nullptr && !arguments.has("install")))
     return helm_fails(fmt::format("UPGRADE FAILED: \"{}\" has no deployed releases", name));
   if (release != nullptr && string_at(*release, "/status").rfind("pending", 0) == 0) {
     return helm_fails("UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress");

@@ -134,6 +134,10 @@ TEST_CASE("guest helm: a release whose last operation was cut short is locked") 
   world.cluster()["releases"]["gpu-operator/gpu-operator"]["status"] = "pending-upgrade";
   CHECK(world.run("cp", "helm rollback gpu-operator" + helm_flags).ok());
   CHECK(world.run("cp", install).ok());
+  world.cluster()["releases"]["gpu-operator/gpu-operator"]["status"] = "uninstalling";
+  CHECK(world.run("cp", install).errors == "Error: UPGRADE FAILED: \"gpu-operator\" has no deployed releases\n");
+  CHECK(world.run("cp", "helm uninstall gpu-operator" + helm_flags).ok());
+  CHECK(world.run("cp", install).ok());
 }
 
 TEST_CASE("guest helm: as a query it reads and nothing else") {
