@@ -12,6 +12,10 @@ namespace {
 
 constexpr int first_minor_with_v1beta4 = 31;
 
+// What the pod networks that gpuplan installs write on every node. Any other file there is somebody else's.
+constexpr const char* cni_files[] = {"/etc/cni/net.d/10-calico.conflist", "/etc/cni/net.d/calico-kubeconfig",
+                                     "/etc/cni/net.d/10-flannel.conflist"};
+
 std::string without_v(const std::string& version) { return version.rfind('v', 0) == 0 ? version.substr(1) : version; }
 
 }  // namespace
@@ -44,6 +48,16 @@ std::string installed_kubeadm(GuestView& guest) {
   const CommandResult result = guest.query(argv);
   if (!result.ok()) throw guest_failure(guest.target().node, argv, result);
   return result.output.substr(0, result.output.find('\n'));
+}
+
+void reset_kubeadm(Guest& guest, StepContext& context) {
+  context.progress(fmt::format("resetting kubeadm on {}", guest.target().node));
+  guest.run({"kubeadm", "reset", "--force"}, std::chrono::seconds(context.spec().timeouts.kubeadm));
+  remove_cni_files(guest);
+}
+
+void remove_cni_files(Guest& guest) {
+  for (const char* file : cni_files) guest.remove(file);
 }
 
 }  // namespace gpuplan::cluster

@@ -23,4 +23,9 @@ Json kubelet_arguments(int minor, const std::string& cluster, const std::string&
 // "v1.34.2": of the kubeadm that is installed. Throws HostError::failed if there is none.
 std::string installed_kubeadm(GuestView& guest);
 
+// `kubeadm reset`, and what it leaves behind of the pod network: a node's next one would be passed over for it.
+void reset_kubeadm(Guest& guest, StepContext& context);
+// The second part alone, for one that was killed after the first.
+void remove_cni_files(Guest& guest);
+
 }  // namespace gpuplan::cluster

@@ -18,11 +18,6 @@ std::chrono::seconds kubeadm_limit(const StepContext& context) {
   return std::chrono::seconds(context.spec().timeouts.kubeadm);
 }
 
-void reset(Guest& guest, StepContext& context) {
-  context.progress(fmt::format("resetting kubeadm on {}", guest.target().node));
-  guest.run({"kubeadm", "reset", "--force"}, kubeadm_limit(context));
-}
-
 void require_same_cluster(const ControlPlane& wanted, const ClusterFound& found) {
   const std::string version = cluster::version_like(found.version, wanted.version);
   std::string difference, old;
@@ -70,7 +65,7 @@ bool is_initialised(Guest& guest, ClusterView& view, StepContext& context) {
                     cluster::by_ssh(context.spec().cluster, guest.target().node, "kubeadm reset --force")));
   }
   if (half_made_comes_up(view, context)) return true;
-  reset(guest, context);
+  cluster::reset_kubeadm(guest, context);
   return false;
 }
 
@@ -118,7 +113,10 @@ void K8sInit::apply(const Change& change, const Json&, Host& host, StepContext& 
 void K8sInit::withdraw(const Change& change, const Json&, const Json&, Host& host, StepContext& context) const {
   Guest guest(host, ControlPlane::from(change.resource).target(), context);
   if (!cluster::wait_to_undo(context, guest)) return;
-  if (has_manifests(guest)) reset(guest, context);
+  if (has_manifests(guest))
+    cluster::reset_kubeadm(guest, context);
+  else
+    cluster::remove_cni_files(guest);
   guest.remove(config_path);
   cluster::remove_mirrors(guest, change.resource.declared, context);
 }
@@ -131,7 +129,7 @@ void K8sInit::undo(Stage stage, const Change& change, const Json& captured, Host
   if (!bool_at(captured, "/cluster")) {
     // Where nobody could look before, only what is plainly half made and ours is taken away.
     const bool may_reset = !bool_at(captured, "/unknown") || guest.has(config_path);
-    if (may_reset && has_manifests(guest)) reset(guest, context);
+    if (may_reset && has_manifests(guest)) cluster::reset_kubeadm(guest, context);
     guest.remove(config_path);
     cluster::restore_mirrors(guest, member_at(captured, "/mirrors"), context);
     return;

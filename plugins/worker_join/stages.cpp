@@ -18,11 +18,6 @@ std::chrono::seconds kubeadm_limit(const StepContext& context) {
   return std::chrono::seconds(context.spec().timeouts.kubeadm);
 }
 
-void reset(Guest& guest, StepContext& context) {
-  context.progress(fmt::format("resetting kubeadm on {}", guest.target().node));
-  guest.run({"kubeadm", "reset", "--force"}, kubeadm_limit(context));
-}
-
 // The two machines that a join concerns.
 struct Sides {
   Sides(const Worker& joining, Host& host, StepContext& context)
@@ -180,20 +175,24 @@ Texts texts_at(const Json& captured, const char* pointer) {
   return out;
 }
 
-// Takes the Node away if it is ours, and what kubeadm left on the worker. `with_drain`: its pods first.
-void leave(Sides& sides, bool with_drain, StepContext& context) {
+// Takes the Node away if it is ours, and what kubeadm left on the worker. `was_member`: for longer than the join that is
+// taken back, so that it has pods, which go first.
+void leave(Sides& sides, bool was_member, StepContext& context) {
   if (cluster::wait_to_undo(context, sides.control_plane) && sides.control_plane.has(cluster::admin_kubeconfig)) {
     cluster::wait_for_api(context, sides.view);
     const std::optional<Json> node = sides.view.node(sides.worker.node);
     if (node && is_ours(*node, sides.worker)) {
-      if (with_drain) sides.control_plane.run(kubectl({"cordon", sides.worker.node}), kubectl_limit);
+      if (was_member) sides.control_plane.run(kubectl({"cordon", sides.worker.node}), kubectl_limit);
       // The pods of a dead node cannot say that they have ended; they move once the Node is gone.
-      if (with_drain && cluster::is_ready(*node)) drain(sides, context);
+      if (was_member && cluster::is_ready(*node)) drain(sides, context);
       sides.control_plane.run(kubectl({"delete", "node", sides.worker.node, "--ignore-not-found"}), kubectl_limit);
     }
   }
   if (!cluster::wait_to_undo(context, sides.guest)) return;
-  if (sides.guest.has(kubelet_conf)) reset(sides.guest, context);
+  if (sides.guest.has(kubelet_conf))
+    cluster::reset_kubeadm(sides.guest, context);
+  else if (was_member)
+    cluster::remove_cni_files(sides.guest);
   sides.guest.remove(config_path);
 }
 
@@ -210,7 +209,7 @@ void WorkerJoin::apply(const Change& change, const Json&, Host& host, StepContex
   const bool member = sides.guest.has(kubelet_conf);
   if (!node || !member) {
     // Of a cluster that is gone, of a join that was cut short, or of a VM that was made anew.
-    if (member) reset(sides.guest, context);
+    if (member) cluster::reset_kubeadm(sides.guest, context);
     if (node)
       sides.control_plane.run(kubectl({"delete", "node", sides.worker.node, "--ignore-not-found"}), kubectl_limit);
     join(sides, context);

@@ -156,7 +156,7 @@ TEST_CASE("defect 9: admin.conf is world-readable … it and every file with a s
   REQUIRE(files.count("/etc/kubernetes/admin.conf") == 1);
   for (const auto& [path, file] : files) {
     INFO(path);
-    const bool secret = path.find(".conf") != std::string::npos || path.find("gpuplan") != std::string::npos;
+    const bool secret = path.ends_with(".conf") || path.find("gpuplan") != std::string::npos;
     CHECK((!secret || file.mode == 0600));
   }
 }

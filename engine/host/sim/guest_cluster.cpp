@@ -55,6 +55,12 @@ Json new_cluster_state(const Json& configuration, const std::string& control_pla
           {"crds", Json::array()}};
 }
 
+void write_cni_files(GuestDisk& disk, const std::string& cni) {
+  if (cni.empty()) return;
+  disk.files[fmt::format("/etc/cni/net.d/10-{}.conflist", cni)] = {"{}\n", 0644};
+  if (cni == "calico") disk.files["/etc/cni/net.d/calico-kubeconfig"] = {"kind: Config\n", 0600};
+}
+
 Json new_node_state(const std::string& address, const std::string& version, const Json& labels, std::int64_t now) {
   return {{"address", address}, {"version", version},    {"labels", labels},
           {"joined", now},      {"uid", random_hex(16)}, {"unschedulable", false}};

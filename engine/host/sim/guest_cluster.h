@@ -63,6 +63,8 @@ std::vector<std::string> operator_crd_names();
 // A new cluster's state; `configuration` is its ClusterConfiguration.
 Json new_cluster_state(const Json& configuration, const std::string& control_plane, const std::string& ca_hash,
                        std::int64_t now);
+// What the pods of a pod network ("calico", "flannel") write on each node; nothing for "".
+void write_cni_files(GuestDisk& disk, const std::string& cni);
 // A node that has just registered.
 Json new_node_state(const std::string& address, const std::string& version, const Json& labels, std::int64_t now);
 

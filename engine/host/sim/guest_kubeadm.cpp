@@ -301,6 +301,7 @@ CommandResult kubeadm_join(GuestCall& call, const ParsedArgv& arguments) {
   write_kubeconfig(call.disk, kubelet_conf,
                    {endpoint, string_at(cluster.state(), "/configuration/clusterName"), cluster.ca_hash(), "system:node:" + node});
   call.disk.files[ca_certificate] = {cluster.ca_hash() + "\n", 0644};
+  write_cni_files(call.disk, cluster.cni());
   return {0,
           "[preflight] Running pre-flight checks\n\nThis node has joined the cluster:\n* Certificate signing request "
           "was sent to "

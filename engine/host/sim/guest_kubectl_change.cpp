@@ -192,6 +192,10 @@ CommandResult kubectl_apply(GuestCall& call, SimCluster& cluster, const ParsedAr
     cluster.state()["cni"] = cni;
     cluster.state()["cni_since"] = call.world.now();
   }
+  write_cni_files(call.disk, cni);
+  for (const auto& [node, record] : cluster.nodes().items()) {
+    if (GuestDisk* disk = call.world.disk_of_node(node)) write_cni_files(*disk, cni);
+  }
   if (cni == "flannel")
     cluster.namespaces()["kube-flannel"] = {{"labels", {{"pod-security.kubernetes.io/enforce", "privileged"}}}};
   return succeeds(fmt::format("daemonset.apps/{} configured\n", cni == "calico" ? "calico-node" : "kube-flannel-ds"));
