@@ -24,6 +24,17 @@ std::optional<std::vector<std::string>> Guests::login(const GuestTarget& /*guest
 namespace {
 
 constexpr std::size_t tail_lines = 10;
+constexpr std::size_t tail_bytes = 2048;
+
+// Ends with a line feed, if there is anything.
+std::string end_of(std::string text) {
+  if (text.size() > tail_bytes) {
+    text.erase(0, text.size() - tail_bytes);
+    if (const std::size_t line = text.find('\n'); line + 1 < text.size()) text.erase(0, line + 1);
+  }
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  return text;
+}
 
 std::string last_lines(const std::string& text) {
   std::size_t end = text.size();
@@ -36,6 +47,8 @@ std::string last_lines(const std::string& text) {
 }
 
 }  // namespace
+
+std::string ends_of(const CommandResult& result) { return end_of(result.output) + end_of(result.errors); }
 
 const CommandResult& require_success(const Command& command, const CommandResult& result) {
   if (result.ok()) return result;

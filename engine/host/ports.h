@@ -61,6 +61,9 @@ struct CommandResult {
 
 std::string join_argv(const std::vector<std::string>& argv);
 
+// The last whole lines of its output and then of its errors, at most 2 KiB of each: for a HostError::output_tail.
+std::string ends_of(const CommandResult& result);
+
 // Throws HostError::failed with the end of stderr unless the command exited with 0.
 const CommandResult& require_success(const Command& command, const CommandResult& result);
 

@@ -90,7 +90,14 @@ std::optional<std::string> GuestView::get(const std::string& path) { return host
 
 std::string Guest::run(std::vector<std::string> argv, std::chrono::seconds limit) {
   const Command command{std::move(argv), {}, limit};
-  const CommandResult result = try_run(command);
+  const CommandResult result = [&] {
+    try {
+      return try_run(command);
+    } catch (const HostError& error) {
+      if (error.kind() != HostError::Kind::timed_out) throw;
+      throw HostError(error.kind(), error.subject(), error.what() + see_log(context_, target_.node), error.output_tail());
+    }
+  }();
   if (result.ok()) return result.output;
   const HostError failure = guest_failure(target_.node, command.argv, result);
   throw HostError(failure.kind(), failure.subject(), failure.what() + see_log(context_, target_.node), failure.output_tail());
@@ -98,10 +105,16 @@ std::string Guest::run(std::vector<std::string> argv, std::chrono::seconds limit
 
 std::string Guest::run_for_secret(std::vector<std::string> argv, std::chrono::seconds limit) {
   const Command command{std::move(argv), {}, limit};
-  const CommandResult result = writable_.guests().run(target_, command);
+  CommandResult result;
+  try {
+    result = writable_.guests().run(target_, command);
+  } catch (const HostError& error) {
+    if (error.kind() != HostError::Kind::timed_out) throw;
+    throw HostError(error.kind(), error.subject(), error.what());
+  }
   context_.keep_output(target_.node, fmt::format("`{}`: exit status {}", join_argv(command.argv), result.exit_status),
                        result.ok() ? "(what it printed is a secret)" : result.errors);
-  if (!result.ok()) throw guest_failure(target_.node, command.argv, result);
+  if (!result.ok()) throw guest_failure(target_.node, command.argv, {result.exit_status, {}, result.errors});
   return result.output;
 }
 
@@ -135,8 +148,10 @@ std::string by_ssh(const std::string& cluster, const std::string& node, const st
 }
 
 std::string see_log(const StepContext& context, const std::string& node) {
-  if (context.output_of(node).empty()) return {};
-  return fmt::format("; `gpuplan logs {} --cluster {}` has all of its output", node, context.spec().cluster);
+  const std::string file = context.output_of(node);
+  if (file.empty()) return {};
+  return fmt::format("; `gpuplan logs {} --cluster {}` prints all of its output, which is in {}", node, context.spec().cluster,
+                     file);
 }
 
 std::string complaint_of(const CommandResult& result) {

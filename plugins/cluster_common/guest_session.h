@@ -55,7 +55,7 @@ class Guest : public GuestView {
 
   // Throws HostError::failed with the program's own complaint unless it exits with 0.
   std::string run(std::vector<std::string> argv, std::chrono::seconds limit);
-  // The same for a program that prints a secret: that goes to no log.
+  // The same for a program that prints a secret: that goes to no log, and into no error.
   std::string run_for_secret(std::vector<std::string> argv, std::chrono::seconds limit);
   // Any exit status is the caller's to judge.
   CommandResult try_run(const Command& command);
@@ -71,7 +71,7 @@ class Guest : public GuestView {
 // "`gpuplan ssh NODE --cluster CLUSTER -- COMMAND`": how a user runs it there, for the next step of a message.
 std::string by_ssh(const std::string& cluster, const std::string& node, const std::string& command);
 
-// "; `gpuplan logs NODE …` has all of its output" behind a failure; empty if no log of the node is kept.
+// "; `gpuplan logs NODE …` prints all of its output, which is in …" behind a failure; empty if no log of the node is kept.
 std::string see_log(const StepContext& context, const std::string& node);
 
 // The line of a failed program's output that says why; empty if there is none.

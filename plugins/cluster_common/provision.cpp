@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "host/guest_target.h"
+#include "plugin/waiting.h"
 
 namespace gpuplan::cluster {
 namespace {
@@ -21,6 +22,16 @@ HostError script_failure(const std::string& node, const GuestScript& script, con
                    fmt::format("{} on {} failed: {}{}", script.purpose, node,
                                complaint.empty() ? fmt::format("exit status {}", result.exit_status) : complaint, log),
                    result.errors.empty() ? result.output : result.errors);
+}
+
+HostError took_too_long(const std::string& node, const GuestScript& script, const HostError& error, const StepContext& context) {
+  const std::int64_t limit = context.spec().timeouts.guest_boot;
+  const std::string last = complaint_of({0, {}, error.output_tail()});
+  return HostError(error.kind(), error.subject(),
+                   fmt::format("{}{}{}; {}", waited_in_vain(fmt::format("{} on {}", script.purpose, node), limit),
+                               last.empty() ? "" : fmt::format("; it said last: {}", last), see_log(context, node),
+                               more_time("guest_boot", limit)),
+                   error.output_tail());
 }
 
 // By itself cloud-init installs packages and sets up the network. What it says in the end is not looked at: "error" may
@@ -57,7 +68,14 @@ void run_script(Guest& guest, const GuestScript& script, StepContext& context) {
   if (found.exit_status != incomplete) throw check_failure(node, script, found);
   for (const auto& [path, content] : script.files) guest.put(path, content);
   const Command command = command_of(script, false, limit);
-  const CommandResult result = guest.try_run(command);
+  const CommandResult result = [&] {
+    try {
+      return guest.try_run(command);
+    } catch (const HostError& error) {
+      if (error.kind() != HostError::Kind::timed_out) throw;
+      throw took_too_long(node, script, error, context);
+    }
+  }();
   if (!result.ok()) throw script_failure(node, script, command, result, see_log(context, node));
 }
 

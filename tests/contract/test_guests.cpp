@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "guest_subject.h"
+#include "host/ssh/guest_files.h"
 #include "support/host_error_of.h"
 
 using namespace gpuplan;
@@ -199,6 +200,28 @@ TEST_CASE("nobody else is taken for a real guest") {
   REQUIRE(error.kind() == HostError::Kind::refused);
   REQUIRE_THAT(error.what(), contains("does not have the ssh host key that gpuplan gave to contract-guest"));
   REQUIRE_THROWS_AS(subject.guests().answers(subject.target()), HostError);
+}
+
+TEST_CASE("what a command on a real guest printed before its limit is told") {
+  GuestSubject subject("this machine");
+  const std::string prints = "seq 1000; echo at work; echo in trouble >&2; ";
+  for (const std::string hangs : {"exec sleep 600", "trap '' TERM; while :; do sleep 1; done"}) {
+    INFO(hangs);
+    const Command command{{"sh", "-c", prints + hangs}, {}, std::chrono::seconds(2)};
+    const HostError error = host_error_of([&] { subject.guests().run(subject.target(), command); });
+    CHECK(error.kind() == HostError::Kind::timed_out);
+    CHECK_THAT(error.output_tail(), contains("\n999\n1000\nat work\nin trouble\n"));
+    CHECK(error.output_tail().size() < 3000);
+  }
+}
+
+TEST_CASE("what was read of a file before a limit is told to nobody: it may be secret") {
+  const CommandRunner run = [](const Command&) -> CommandResult {
+    throw HostError(HostError::Kind::timed_out, "gpu-worker-1", "it did not end within 120 s", "a secret");
+  };
+  const HostError error = host_error_of([&] { get_file(run, {}, "/etc/kubernetes/admin.conf"); });
+  CHECK(error.kind() == HostError::Kind::timed_out);
+  CHECK(error.output_tail().empty());
 }
 
 TEST_CASE("a command on a real guest ends at its limit, there too") {

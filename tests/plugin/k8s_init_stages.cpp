@@ -134,7 +134,7 @@ TEST_CASE("k8s-init: refuses an image with another minor version of kubeadm") {
   CHECK(rig.failing_apply(address) ==
         "installing Kubernetes 1.35 on gpu-control-plane failed: kubeadm 1.34.2 is here, and Kubernetes 1.35 is asked for: "
         "gpuplan does not change installed versions; use an image without them; `gpuplan logs gpu-control-plane --cluster "
-        "gpu` has all of its output");
+        "gpu` prints all of its output, which is in logs/gpu-control-plane.log");
   CHECK_FALSE(rig.host.changed("kubeadm init"));
 }
 

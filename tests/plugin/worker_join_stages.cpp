@@ -122,7 +122,8 @@ TEST_CASE("defect 8: --discovery-token-unsafe-skip-ca-verification … the CA is
                                                  "the API Server: cluster CA found in cluster-info ConfigMap is invalid: "
                                                  "none of the public keys \"sha256:another\" are pinned (on gpu-worker-1: "
                                                  "`kubeadm join --config /root/gpuplan-kubeadm-join.yaml`, exit status 1); "
-                                                 "`gpuplan logs gpu-worker-1 --cluster gpu` has all of its output"));
+                                                 "`gpuplan logs gpu-worker-1 --cluster gpu` prints all of its output, which is "
+                                                 "in logs/gpu-worker-1.log"));
   CHECK_THAT(given, contains("caCertHashes"));
   CHECK(given.find("unsafeSkipCAVerification") == std::string::npos);
   CHECK_FALSE(rig.host.changed("unsafe"));

@@ -56,9 +56,11 @@ Json exec_arguments(const Command& command) {
   return arguments;
 }
 
-HostError too_late(const std::string& domain, const Command& command) {
+// `printed`: the end of what the command said; an agent tells that of one that has ended only.
+HostError too_late(const std::string& domain, const Command& command, std::string printed) {
   return HostError(Kind::timed_out, domain,
-                   fmt::format("`{}` on {} was ended after {} s", join_argv(command.argv), domain, command.limit.count()));
+                   fmt::format("`{}` on {} was ended after {} s", join_argv(command.argv), domain, command.limit.count()),
+                   std::move(printed));
 }
 
 std::string addresses_in(const Json& interfaces) {
@@ -102,12 +104,14 @@ CommandResult GuestAgent::run(const std::string& domain, const Command& command)
     if (bool_at(status, "/exited")) {
       // Killed by a signal, as a shell would count it.
       const auto exit_status = static_cast<int>(int_at(status, "/exitcode", 128 + int_at(status, "/signal")));
-      if (exit_status == timeout_ended_it && took >= command.limit) throw too_late(domain, command);
-      if (bool_at(status, "/out-truncated") || bool_at(status, "/err-truncated"))
+      const bool was_ended = exit_status == timeout_ended_it && took >= command.limit;
+      if (!was_ended && (bool_at(status, "/out-truncated") || bool_at(status, "/err-truncated")))
         throw HostError(Kind::failed, domain, fmt::format("`{}` on {} printed more than its guest agent keeps", join_argv(command.argv), domain));
-      return {exit_status, decoded(domain, status, "/out-data"), decoded(domain, status, "/err-data")};
+      CommandResult result{exit_status, decoded(domain, status, "/out-data"), decoded(domain, status, "/err-data")};
+      if (was_ended) throw too_late(domain, command, ends_of(result));
+      return result;
     }
-    if (took >= command.limit + grace) throw too_late(domain, command);
+    if (took >= command.limit + grace) throw too_late(domain, command, {});
     clock_.sleep_for(poll_interval);
   }
 }

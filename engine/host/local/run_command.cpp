@@ -31,7 +31,6 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t output_cap = 16U << 20U;
 constexpr std::size_t errors_cap = 1U << 20U;
-constexpr std::size_t tail_size = 2048;
 constexpr std::chrono::seconds time_to_die{2};
 
 // What a child does between fork and exec besides taking its streams: it leaves the terminal's reach, ends with the thread
@@ -226,13 +225,11 @@ class Running {
   const bool ended = running.kill_group();
   if (!ended) abandoned.add(running.pid());
   const std::string words = join_argv(command.argv);
-  std::string tail = running.errors();
-  if (tail.size() > tail_size) tail.erase(0, tail.size() - tail_size);
   throw HostError(HostError::Kind::timed_out, words,
                   fmt::format("`{}` did not end within {} s and {}", words, command.limit.count(),
                               ended ? "was killed"
                                     : "cannot be killed: it hangs in the kernel, and this machine probably needs a reboot"),
-                  tail);
+                  ends_of({0, running.output(), running.errors()}));
 }
 
 }  // namespace

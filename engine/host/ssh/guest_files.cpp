@@ -31,9 +31,16 @@ std::string shown(const GuestTarget& guest) { return fmt::format("{} ({})", gues
 std::optional<std::string> get_file(const CommandRunner& run, const GuestTarget& guest, const std::string& path) {
   const std::string script = fmt::format("test -e \"$1\" || exit {}; exec cat -- \"$1\"", absent);
   const Command command{{"sh", "-c", script, "get", path}, {}, transfer_limit};
-  CommandResult result = run(command);
+  const CommandResult result = [&] {
+    try {
+      return run(command);
+    } catch (const HostError& error) {
+      if (error.kind() != HostError::Kind::timed_out) throw;
+      throw HostError(error.kind(), error.subject(), error.what());  // what it printed is the file, and may be secret
+    }
+  }();
   if (result.exit_status == absent) return std::nullopt;
-  if (result.ok()) return std::move(result.output);
+  if (result.ok()) return result.output;
   throw HostError(HostError::Kind::failed, path,
                   fmt::format("cannot read {} on {}: {}", path, shown(guest), printable(last_line(result.errors))),
                   result.errors);

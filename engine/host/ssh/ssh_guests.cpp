@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
+#include <sstream>
+#include <string_view>
 
 #include "host/ssh/guest_files.h"
 #include "report/diagnostic.h"
@@ -52,6 +55,19 @@ void require_root(const GuestTarget& guest, const CommandResult& result) {
                               "/etc/sudoers.d/gpuplan, or log in as root",
                               guest.user, shown(guest), printable(last_line(result.errors)), guest.user),
                   result.errors);
+}
+
+// Whether some of it is ssh's own, and not of the command that it ran.
+bool ssh_says_why(const std::string& errors) {
+  constexpr std::string_view beginnings[] = {"ssh: ", "ssh_", "Connection ", "Shared connection ", "client_loop: ", "kex_",
+                                             "mux_client_", "Timeout, server ", "Host key verification failed", "@@@@@"};
+  std::istringstream lines(errors);
+  for (std::string line; std::getline(lines, line);) {
+    const bool begins_so = std::any_of(std::begin(beginnings), std::end(beginnings),
+                                       [&](std::string_view beginning) { return line.rfind(beginning, 0) == 0; });
+    if (begins_so || line.find(": Permission denied (") != std::string::npos) return true;
+  }
+  return false;
 }
 
 HostError explain(const GuestTarget& guest, const std::string& errors) {
@@ -205,15 +221,16 @@ CommandResult SshGuests::run(const GuestTarget& guest, const Command& command) {
     if (error.kind() != Kind::timed_out) throw;
     throw HostError(Kind::timed_out, guest.node,
                     fmt::format("`{}` on {} did not end within {} s", join_argv(command.argv), shown(guest),
-                                command.limit.count()));
+                                command.limit.count()),
+                    error.output_tail());
   }
-  // A command that had to be killed takes timeout(1) with it, and ssh then fails without a word.
-  const bool was_killed = result.exit_status == ssh_failed && result.errors.empty();
+  // A command that had to be killed takes timeout(1) with it, and ssh then fails without a word of its own.
+  const bool was_killed = result.exit_status == ssh_failed && !ssh_says_why(result.errors);
   if ((result.exit_status == timeout_ended_it || was_killed) && time_is_up()) {
     throw HostError(Kind::timed_out, guest.node,
                     fmt::format("`{}` on {} was ended after {} s", join_argv(command.argv), shown(guest),
                                 command.limit.count()),
-                    result.errors);
+                    ends_of(result));
   }
   if (result.exit_status == ssh_failed) throw explain(guest, result.errors);
   require_root(guest, result);

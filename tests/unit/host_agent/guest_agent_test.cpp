@@ -82,7 +82,10 @@ TEST_CASE("guest agent: what goes wrong is told, whatever the guest answers") {
   }
   CHECK_THAT(error_of({begun, R"({"return":{"exited":true,"exitcode":0,"out-data":"%%"}})"}).what(), contains("not base64"));
   CHECK_THAT(error_of({begun, R"({"return":{"exited":true,"exitcode":0,"out-truncated":true}})"}).what(), contains("printed more"));
-  CHECK(error_of({begun, exited(124, "", "")}, {{"sleep", "9"}, "", std::chrono::seconds(0)}).kind() == HostError::Kind::timed_out);
+  const HostError late =
+      error_of({begun, exited(124, "at work\n", "in trouble\n")}, {{"sleep", "9"}, "", std::chrono::seconds(0)});
+  CHECK(late.kind() == HostError::Kind::timed_out);
+  CHECK(late.output_tail() == "at work\nin trouble\n");
   CHECK(error_of({begun}, {{"cat"}, std::string(3 << 20, 'x')}).kind() == HostError::Kind::refused);
 }
 

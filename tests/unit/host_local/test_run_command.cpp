@@ -104,13 +104,14 @@ TEST_CASE("a program that cannot be executed is an error and not an exit status"
 TEST_CASE("a command past its time limit is killed with its group") {
   const TemporaryDirectory directory;
   const std::string pid_file = directory / "pid";
-  const Command command{{"sh", "-c", "echo at work >&2; sleep 60 & echo $! > " + pid_file + "; wait"}, {}, std::chrono::seconds(1)};
+  const std::string script = "echo at work; echo in trouble >&2; sleep 60 & echo $! > " + pid_file + "; wait";
+  const Command command{{"sh", "-c", script}, {}, std::chrono::seconds(1)};
   AbandonedChildren abandoned;
   const HostError error = host_error_of([&] { run_command(command, abandoned); });
   REQUIRE(error.kind() == HostError::Kind::timed_out);
   REQUIRE_THAT(error.what(), contains("did not end within 1 s and was killed"));
   REQUIRE(error.subject() == join_argv(command.argv));
-  REQUIRE(error.output_tail() == "at work\n");
+  REQUIRE(error.output_tail() == "at work\nin trouble\n");
   REQUIRE(abandoned.count() == 0);
   const pid_t grandchild = std::stoi(content_of(pid_file));
   REQUIRE(comes_true([&] { return is_gone(grandchild); }));
