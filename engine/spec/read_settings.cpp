@@ -105,6 +105,7 @@ void read_gpu_operator(MappingDecoder& document, Spec& spec, Diagnostics& diagno
   reject(chart, "version", consists_of(spec.gpu_operator.version, ".+-") && spec.gpu_operator.version.front() != '-',
          "a chart version", "for example v26.3.2", diagnostics);
   chart.choice("driver", spec.gpu_operator.driver, {"preinstalled", "operator"});
+  chart.boolean("remove_crds", spec.gpu_operator.remove_crds);
   if (const YamlNode* values = chart.node("values")) {
     if (values->is_mapping()) {
       spec.gpu_operator.values_json = values_to_json(*values, diagnostics);

@@ -119,6 +119,7 @@ struct GpuOperatorSpec {
   std::string version;                  // empty: the default that belongs to this gpuplan
   std::string driver = "preinstalled";  // preinstalled | operator
   std::string values_json = "{}";       // Helm values, canonical JSON
+  bool remove_crds = true;              // with the chart, and with them every object of those kinds
 };
 
 // A file that the spec names and whose content goes to the nodes.

@@ -9,8 +9,13 @@ namespace gpuplan::gpu_operator {
 namespace {
 
 // Of the operator and of its dependency node-feature-discovery; `helm uninstall` leaves them.
-constexpr std::array<const char*, 5> crds = {"clusterpolicies.nvidia.com", "nodefeaturegroups.nfd.k8s-sigs.io",
-                                             "nodefeaturerules.nfd.k8s-sigs.io", "nodefeatures.nfd.k8s-sigs.io",
+constexpr std::array<const char*, 8> crds = {"clusterpolicies.nvidia.com",
+                                             "computedomaincliques.resource.nvidia.com",
+                                             "computedomains.resource.nvidia.com",
+                                             "gpuclusters.nvidia.com",
+                                             "nodefeaturegroups.nfd.k8s-sigs.io",
+                                             "nodefeaturerules.nfd.k8s-sigs.io",
+                                             "nodefeatures.nfd.k8s-sigs.io",
                                              "nvidiadrivers.nvidia.com"};
 
 constexpr int not_found_by_shell = 127;

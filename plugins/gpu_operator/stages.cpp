@@ -100,15 +100,9 @@ void wait_for_gpus(Cluster& in, StepContext& context) {
                     cluster::look_at_operator(context));
 }
 
-// Takes away what was not there in `before`: an undo record, or null if everything was.
-void remove_release(Cluster& in, const Json& before, StepContext& context) {
-  if (find_release(in.guest)) {
-    context.progress(fmt::format("helm uninstall {}", release_name));
-    in.guest.run(helm({"uninstall", release_name, "--wait"}), helm_limit(context));
-  }
-  in.guest.remove(values_path);
-  if (before.is_null()) return;
+void remove_crds(Cluster& in, const Json& before) {
   std::vector<std::string> arguments = {"delete", "crd", "--ignore-not-found"};
+  const std::size_t none = arguments.size();
   std::set<std::string> kept;
   for (const Json& crd : member_at(before, "/crds")) {
     if (crd.is_string()) kept.insert(crd.get<std::string>());
@@ -116,7 +110,18 @@ void remove_release(Cluster& in, const Json& before, StepContext& context) {
   for (const std::string& crd : present_crds(in.view)) {
     if (kept.count(crd) == 0) arguments.push_back(crd);
   }
-  if (arguments.size() > 3) in.guest.run(kubectl(arguments), kubectl_limit);
+  if (arguments.size() > none) in.guest.run(kubectl(arguments), kubectl_limit);
+}
+
+// Takes away what was not there in `before`: an undo record, or null if everything was.
+void remove_release(Cluster& in, const Json& before, bool with_crds, StepContext& context) {
+  if (find_release(in.guest)) {
+    context.progress(fmt::format("helm uninstall {}", release_name));
+    in.guest.run(helm({"uninstall", release_name, "--wait"}), helm_limit(context));
+  }
+  in.guest.remove(values_path);
+  if (before.is_null()) return;
+  if (with_crds) remove_crds(in, before);
   if (member_at(before, "/namespace").is_null()) {
     if (in.view.object("namespace", release_namespace)) {
       in.guest.run(kubectl({"delete", "namespace", release_namespace, "--ignore-not-found"}), kubectl_limit);
@@ -160,7 +165,7 @@ void GpuOperator::withdraw(const Change& change, const Json&, const Json& origin
                            StepContext& context) const {
   Cluster in(change, host, context);
   if (!cluster_can_be_reached(in, context)) return;
-  remove_release(in, origin, context);
+  remove_release(in, origin, context.spec().gpu_operator.remove_crds, context);
   restore_label(in, origin);
 }
 
@@ -170,7 +175,7 @@ void GpuOperator::undo(Stage stage, const Change& change, const Json& captured, 
   if (stage == Stage::commit || !cluster_can_be_reached(in, context)) return;
   const Json& release = member_at(captured, "/release");
   if (release.is_null() || is_only_half_there(string_at(release, "/status"))) {
-    remove_release(in, captured, context);
+    remove_release(in, captured, true, context);
   } else {
     if (stage == Stage::withdraw) ensure_namespace(in, true, context);
     install(in, chart_source(change), string_at(release, "/version"), string_at(release, "/values"), context);

@@ -265,6 +265,32 @@ TEST_CASE("gpu-operator: removal takes the release, its CRDs and the namespace t
   CHECK(rig.plan(address).action == Action::none);
 }
 
+TEST_CASE("gpu-operator: the CRDs stay if the spec says so, but for those of an installation that is taken back") {
+  ClusterRig rig;
+  join_all(rig);
+  rig.spec.gpu_operator.version = "26.7.0";
+  rig.spec.gpu_operator.remove_crds = false;
+  rig.host.cluster()["crds"] = {"nodefeatures.nfd.k8s-sigs.io", "prometheuses.monitoring.coreos.com"};
+  const Json before = state(rig);
+  rig.apply(address);
+  const Json crds = rig.host.cluster().at("crds");
+  CHECK(crds.size() == 9);
+  SECTION("a removal") {
+    rig.withdraw(rig.removal(address));
+    CHECK(rig.host.cluster().at("crds") == crds);
+    CHECK(rig.host.cluster().at("releases").empty());
+  }
+  SECTION("a removal of all of it") {
+    rig.spec.gpu_operator.remove_crds = true;
+    rig.withdraw(rig.removal(address));
+    CHECK(state(rig) == before);
+  }
+  SECTION("an undo of the installation") {
+    rig.undo(address);
+    CHECK(state(rig) == before);
+  }
+}
+
 TEST_CASE("gpu-operator: a namespace that was there before stays, with the label it had") {
   ClusterRig rig;
   join_all(rig);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <iterator>
 
 #include "digest/digest.h"
 #include "host/sim/guest_call.h"
@@ -16,6 +18,9 @@ namespace {
 constexpr const char* operator_crds[] = {"clusterpolicies.nvidia.com", "nodefeaturegroups.nfd.k8s-sigs.io",
                                          "nodefeaturerules.nfd.k8s-sigs.io", "nodefeatures.nfd.k8s-sigs.io",
                                          "nvidiadrivers.nvidia.com"};
+// From 26.7 on, for dynamic resource allocation.
+constexpr const char* later_operator_crds[] = {"computedomaincliques.resource.nvidia.com", "computedomains.resource.nvidia.com",
+                                               "gpuclusters.nvidia.com"};
 
 Json metadata(const std::string& name, const std::string& in_namespace = "") {
   Json out = {{"name", name}};
@@ -268,6 +273,12 @@ bool is_tolerated(const Json& taint, const Json& tolerations) {
   });
 }
 
-std::vector<std::string> operator_crd_names() { return {std::begin(operator_crds), std::end(operator_crds)}; }
+std::vector<std::string> operator_crd_names(const std::string& version) {
+  std::vector<std::string> out(std::begin(operator_crds), std::end(operator_crds));
+  unsigned year = 0, month = 0;
+  const bool is_later = std::sscanf(version.c_str(), "v%2u.%2u", &year, &month) == 2 && (year > 26 || (year == 26 && month >= 7));
+  if (is_later) out.insert(out.end(), std::begin(later_operator_crds), std::end(later_operator_crds));
+  return out;
+}
 
 }  // namespace gpuplan::sim

@@ -57,8 +57,8 @@ class SimCluster {
 // Whether one of `tolerations` tolerates `taint`, both as the API has them.
 bool is_tolerated(const Json& taint, const Json& tolerations);
 
-// The resource types that the gpu-operator chart adds to a cluster.
-std::vector<std::string> operator_crd_names();
+// The resource types that a version of the gpu-operator chart ("v26.3.2") adds to a cluster.
+std::vector<std::string> operator_crd_names(const std::string& version);
 
 // A new cluster's state; `configuration` is its ClusterConfiguration.
 Json new_cluster_state(const Json& configuration, const std::string& control_plane, const std::string& ca_hash,

@@ -119,7 +119,7 @@ CommandResult helm_upgrade(GuestCall& call, SimCluster& cluster, const ParsedArg
                                          {"updated", call.world.now()},
                                          {"previous", previous}};
   Json& crds = cluster.state()["crds"];
-  for (const std::string& crd : operator_crd_names()) {
+  for (const std::string& crd : operator_crd_names(arguments.value("version", "v26.3.2"))) {
     if (std::find(crds.begin(), crds.end(), crd) == crds.end()) crds.push_back(crd);
   }
   return succeeds(fmt::format("{}NAME: {}\nLAST DEPLOYED: {}\nNAMESPACE: {}\nSTATUS: deployed\nREVISION: {}\n",

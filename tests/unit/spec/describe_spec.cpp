@@ -46,8 +46,9 @@ std::string describe_spec(const Spec& spec) {
   out += fmt::format("storage {} {}\n", spec.storage.pool, spec.storage.path);
   out += fmt::format("kubernetes {} pods {} services {} cni {}\n", spec.kubernetes.version, spec.kubernetes.pod_cidr,
                      spec.kubernetes.service_cidr, spec.kubernetes.cni);
-  out += fmt::format("gpu operator {} version '{}' driver {} values {}\n", spec.gpu_operator.enabled,
-                     spec.gpu_operator.version, spec.gpu_operator.driver, spec.gpu_operator.values_json);
+  out += fmt::format("gpu operator {} version '{}' driver {} values {}{}\n", spec.gpu_operator.enabled,
+                     spec.gpu_operator.version, spec.gpu_operator.driver, spec.gpu_operator.values_json,
+                     spec.gpu_operator.remove_crds ? "" : ", its CRDs stay");
   const MirrorSpec& mirrors = spec.mirrors;
   if (mirrors.only) out += "mirrors only\n";
   for (const auto& [name, url] : mirrors.packages) out += fmt::format("mirror of packages {} {}\n", name, url);
