@@ -102,6 +102,18 @@ std::string why_unsupported(const Spec& spec, const std::string& system) {
                      spec.kubernetes.version, system);
 }
 
+void warn_of_missing_packages(const Spec& spec, Diagnostics& diagnostics) {
+  const int minor = minor_of(spec.kubernetes.version);
+  if (!spec.kubernetes.enabled || minor == 0) return;
+  if (minor < first_packaged_kubernetes_minor && spec.mirrors.packages.count("kubernetes") == 0) {
+    diagnostics.warning(locate(spec, "kubernetes.version"),
+                        fmt::format("pkgs.k8s.io has no packages of Kubernetes {}: they begin at 1.{}", spec.kubernetes.version,
+                                    first_packaged_kubernetes_minor),
+                        fmt::format("use an image that has kubeadm, kubelet and kubectl {}, or a newer version",
+                                    spec.kubernetes.version));
+  }
+}
+
 void warn_of_unsupported_versions(const Spec& spec, Diagnostics& diagnostics) {
   if (!needs_operator(spec)) return;
   const std::string series = wanted_series(spec);

@@ -10,7 +10,9 @@
 namespace gpuplan::cluster {
 namespace {
 
+constexpr int first_minor_with_v1beta3 = 22;
 constexpr int first_minor_with_v1beta4 = 31;
+constexpr int first_minor_with_systemd = 22;  // as the cgroup driver that kubeadm gives to the kubelet
 
 // What the pod networks that gpuplan installs write on every node. Any other file there is somebody else's.
 constexpr const char* cni_files[] = {"/etc/cni/net.d/10-calico.conflist", "/etc/cni/net.d/calico-kubeconfig",
@@ -34,7 +36,13 @@ std::string version_like(const std::string& version, const std::string& like) {
 }
 
 std::string kubeadm_api_version(int minor) {
-  return minor >= first_minor_with_v1beta4 ? "kubeadm.k8s.io/v1beta4" : "kubeadm.k8s.io/v1beta3";
+  if (minor >= first_minor_with_v1beta4) return "kubeadm.k8s.io/v1beta4";
+  return minor >= first_minor_with_v1beta3 ? "kubeadm.k8s.io/v1beta3" : "kubeadm.k8s.io/v1beta2";
+}
+
+Json kubelet_configuration(int minor) {
+  if (minor >= first_minor_with_systemd) return {};
+  return {{"apiVersion", "kubelet.config.k8s.io/v1beta1"}, {"kind", "KubeletConfiguration"}, {"cgroupDriver", "systemd"}};
 }
 
 Json kubelet_arguments(int minor, const std::string& cluster, const std::string& address) {

@@ -15,8 +15,10 @@ int minor_version(const std::string& version);
 // "v1.34.2" cut to as many parts as `like` has: "1.34" for "1.35".
 std::string version_like(const std::string& version, const std::string& like);
 
-// "kubeadm.k8s.io/v1beta4" from 1.31 on, v1beta3 from 1.22 to 1.30.
+// "kubeadm.k8s.io/v1beta4" from 1.31 on, v1beta3 from 1.22 to 1.30, v1beta2 for 1.20 and 1.21.
 std::string kubeadm_api_version(int minor);
+// What kubeadm has to be told of the kubelet, which from 1.22 on is what it takes by itself: then nothing (null).
+Json kubelet_configuration(int minor);
 // kubeletExtraArgs that register a node at `address` with our label: a list in v1beta4, a mapping before.
 Json kubelet_arguments(int minor, const std::string& cluster, const std::string& address);
 

@@ -100,7 +100,8 @@ std::string init_config(const ControlPlane& wanted, const std::string& kubeadm_v
       {"controlPlaneEndpoint", wanted.endpoint()},
       {"kubernetesVersion", version_to_install(wanted, kubeadm_version)},
       {"networking", {{"podSubnet", wanted.pod_cidr}, {"serviceSubnet", wanted.service_cidr}}}};
-  return to_yaml(init) + "---\n" + to_yaml(configuration);
+  const Json kubelet = cluster::kubelet_configuration(minor);
+  return to_yaml(init) + "---\n" + to_yaml(configuration) + (kubelet.is_null() ? "" : "---\n" + to_yaml(kubelet));
 }
 
 ClusterFound find_cluster(cluster::ClusterView& view) {

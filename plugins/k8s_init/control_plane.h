@@ -33,7 +33,7 @@ struct ControlPlane {
 std::string cni_manifest(const std::string& cni);
 inline constexpr const char* flannel_pod_cidr = "10.244.0.0/16";  // what its manifest has built in
 
-// The file for `kubeadm init --config`: InitConfiguration and ClusterConfiguration.
+// The file for `kubeadm init --config`: InitConfiguration, ClusterConfiguration, and KubeletConfiguration if need be.
 std::string init_config(const ControlPlane& wanted, const std::string& kubeadm_version);
 // The kubernetesVersion to ask for. Throws HostError::refused if that kubeadm cannot install it.
 std::string version_to_install(const ControlPlane& wanted, const std::string& kubeadm_version);

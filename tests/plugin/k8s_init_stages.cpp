@@ -127,6 +127,18 @@ TEST_CASE("k8s-init: writes v1beta3 for Kubernetes 1.30") {
   CHECK(documents[1].at("kubernetesVersion") == "v1.30.2");
 }
 
+TEST_CASE("k8s-init: writes v1beta2 for Kubernetes 1.21, and tells the kubelet's cgroup driver") {
+  ClusterRig rig;
+  rig.spec.kubernetes.version = "1.21";
+  control_plane(rig).disk.state["kubeadm_version"] = "v1.21.14";
+  const std::vector<Json> documents = config_given_to_kubeadm(rig);
+  REQUIRE(documents.size() == 3);
+  CHECK(documents[0].at("apiVersion") == "kubeadm.k8s.io/v1beta2");
+  CHECK(documents[1].at("apiVersion") == "kubeadm.k8s.io/v1beta2");
+  CHECK(documents[2].at("kind") == "KubeletConfiguration");
+  CHECK(documents[2].at("cgroupDriver") == "systemd");
+}
+
 TEST_CASE("k8s-init: refuses an image with another minor version of kubeadm") {
   ClusterRig rig;
   rig.spec.kubernetes.version = "1.35";

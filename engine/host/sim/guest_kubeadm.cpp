@@ -15,6 +15,7 @@ namespace {
 
 constexpr int validation_exit_status = 3;
 constexpr std::int64_t default_token_ttl = 24 * 3600;
+constexpr int first_minor_with_systemd = 22;  // as the kubelet's cgroup driver, if nobody says another
 constexpr const char* hint = "To see the stack trace of this error execute with --v=5 or higher\n";
 
 // What init writes; what a second init stumbles over, and reset takes away.
@@ -132,6 +133,12 @@ std::string add_bootstrap_tokens(SimCluster& cluster, const Json& init, std::str
   return first;
 }
 
+// containerd is configured for systemd, and with a kubelet that is not no container starts.
+bool kubelet_fits_containerd(const KubeadmConfig& config, int minor) {
+  const std::string by_itself = minor < first_minor_with_systemd ? "cgroupfs" : "systemd";
+  return string_at(config.document("KubeletConfiguration"), "/cgroupDriver", by_itself) == "systemd";
+}
+
 CommandResult kubeadm_init(GuestCall& call, const ParsedArgv& arguments) {
   call.changes();
   GuestDisk& disk = call.disk;
@@ -148,6 +155,8 @@ CommandResult kubeadm_init(GuestCall& call, const ParsedArgv& arguments) {
   if (!problem.empty()) return kubeadm_fails(problem);
   const std::string blockers = what_is_in_the_way(disk, false);
   if (!blockers.empty()) return preflight_fails(blockers);
+  if (!kubelet_fits_containerd(config, minor_of(packages)))
+    return kubeadm_fails("error execution phase wait-control-plane: couldn't initialize a Kubernetes cluster");
 
   configuration["kubernetesVersion"] = version;
   if (!configuration.contains("clusterName")) configuration["clusterName"] = "kubernetes";

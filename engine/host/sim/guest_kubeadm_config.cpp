@@ -11,8 +11,30 @@
 namespace gpuplan::sim {
 namespace {
 
-constexpr int first_minor_of_v1beta3 = 22;
-constexpr int first_minor_of_v1beta4 = 31;
+struct ApiVersion {
+  int first_minor;
+  int last_minor;           // the last kubeadm that takes it
+  const char* migrated_by;  // the kubeadm that a later one names to migrate it
+};
+
+// https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/, and the changelogs of 1.22 and 1.27
+const std::map<std::string, ApiVersion>& api_versions() {
+  constexpr int last = 9999;
+  static const std::map<std::string, ApiVersion> all = {{"v1beta1", {13, 21, "v1.15"}},
+                                                        {"v1beta2", {15, 26, "v1.22"}},
+                                                        {"v1beta3", {22, last, ""}},
+                                                        {"v1beta4", {31, last, ""}}};
+  return all;
+}
+
+// Those that not all versions have, by the first that has them.
+const std::map<std::string, std::string>& first_version_with() {
+  static const std::map<std::string, std::string> all = {
+      {"patches", "v1beta3"},  {"skipPhases", "v1beta3"},         {"dryRun", "v1beta4"},
+      {"timeouts", "v1beta4"}, {"proxy", "v1beta4"},              {"encryptionAlgorithm", "v1beta4"},
+      {"certificateValidityPeriod", "v1beta4"},                   {"caCertificateValidityPeriod", "v1beta4"}};
+  return all;
+}
 
 // https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/
 const std::map<std::string, std::set<std::string>>& known_fields() {
@@ -49,16 +71,15 @@ std::string problem_of_extra_args(const Json& document, const std::string& versi
 
 std::string problem_of_version(const std::string& api_version, const std::string& version, const std::string& kind,
                                int minor) {
-  if (version == "v1beta1" || version == "v1beta2") {
+  const auto known = api_versions().find(version);
+  if (known != api_versions().end() && minor >= known->second.first_minor && minor <= known->second.last_minor) return {};
+  if (known != api_versions().end() && minor > known->second.last_minor) {
     return fmt::format(
         "your configuration file uses an old API spec: \"{}\" (kind: \"{}\"). Please use kubeadm {} instead "
         "and run 'kubeadm config migrate --old-config old-config-file --new-config new-config-file', which "
         "will write the new, similar spec using a newer API version.",
-        api_version, kind, version == "v1beta1" ? "v1.15" : "v1.22");
+        api_version, kind, known->second.migrated_by);
   }
-  const bool known = (version == "v1beta3" && minor >= first_minor_of_v1beta3) ||
-                     (version == "v1beta4" && minor >= first_minor_of_v1beta4);
-  if (known) return {};
   return fmt::format(
       "no kind \"{}\" is registered for version \"{}\" in scheme "
       "\"k8s.io/kubernetes/cmd/kubeadm/app/apis/kubeadm/scheme/scheme.go:36\"",
@@ -73,7 +94,10 @@ void read_document(const Json& document, int minor, KubeadmConfig& out) {
     out.error = "invalid configuration: kind and apiVersion is mandatory information that must be specified";
     return;
   }
-  if (api_version.rfind(group, 0) != 0) return;  // of the kubelet or kube-proxy: not looked at
+  if (api_version.rfind(group, 0) != 0) {  // of the kubelet or kube-proxy: handed on
+    out.by_kind[kind] = document;
+    return;
+  }
   const std::string version = api_version.substr(group.size());
   out.error = problem_of_version(api_version, version, kind, minor);
   if (!out.error.empty()) return;
@@ -83,7 +107,9 @@ void read_document(const Json& document, int minor, KubeadmConfig& out) {
     return;
   }
   for (const auto& [key, value] : document.items()) {
-    if (key == "apiVersion" || key == "kind" || fields->second.count(key) > 0) continue;
+    const auto since = first_version_with().find(key);
+    const bool is_too_new = since != first_version_with().end() && version < since->second;
+    if (key == "apiVersion" || key == "kind" || (fields->second.count(key) > 0 && !is_too_new)) continue;
     out.warnings += fmt::format(
         "W0101 00:00:00.000000       1 initconfiguration.go:332] error unmarshaling configuration {}: "
         "strict decoding error: unknown field \"{}\"\n",
@@ -116,7 +142,9 @@ KubeadmConfig read_kubeadm_config(const GuestDisk& disk, const std::string& path
     else
       out.error = "invalid configuration: kind and apiVersion is mandatory information that must be specified";
   }
-  if (out.error.empty() && out.by_kind.empty())
+  const bool has_one_of_kubeadm = std::any_of(known_fields().begin(), known_fields().end(),
+                                              [&](const auto& known) { return out.by_kind.count(known.first) > 0; });
+  if (out.error.empty() && !has_one_of_kubeadm)
     out.error = "no InitConfiguration or ClusterConfiguration kind was found in the YAML file";
   return out;
 }

@@ -87,6 +87,26 @@ TEST_CASE("guest kubeadm init: v1beta4 came with kubeadm 1.31") {
           .ok());
 }
 
+TEST_CASE("guest kubeadm init: each version takes the configurations that the real one takes") {
+  const auto take = [](const std::string& kubeadm, const std::string& api, const std::string& more = {}) {
+    World world;
+    world.guests.at("cp").disk.state["kubeadm_version"] = kubeadm;
+    return init_with(world, "apiVersion: kubeadm.k8s.io/" + api + "\nkind: ClusterConfiguration\n" + more);
+  };
+  const std::string systemd = "---\napiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ncgroupDriver: systemd\n";
+  CHECK(take("v1.20.15", "v1beta2", systemd).ok());
+  CHECK_THAT(take("v1.21.14", "v1beta2").errors, contains("couldn't initialize a Kubernetes cluster"));
+  CHECK_THAT(take("v1.21.14", "v1beta3", systemd).errors, contains("no kind \"ClusterConfiguration\" is registered"));
+  CHECK(take("v1.22.17", "v1beta2").ok());
+  CHECK(take("v1.22.17", "v1beta3").ok());
+  CHECK_THAT(take("v1.22.17", "v1beta1").errors, contains("uses an old API spec: \"kubeadm.k8s.io/v1beta1\""));
+  CHECK(take("v1.26.15", "v1beta2").ok());
+  CHECK_THAT(take("v1.27.16", "v1beta2").errors, contains("uses an old API spec: \"kubeadm.k8s.io/v1beta2\""));
+  CHECK_THAT(take("v1.26.15", "v1beta3", "timeouts: {}\n").errors, contains("unknown field \"timeouts\""));
+  World world;
+  CHECK_THAT(init_with(world, systemd.substr(4)).errors, contains("no InitConfiguration or ClusterConfiguration kind was found"));
+}
+
 TEST_CASE("guest kubeadm init: warns of a field that no version has, as the real one does") {
   World world;
   const CommandResult result = init_with(world, cluster_document + "podSubnet: 10.0.0.0/8\n");

@@ -73,6 +73,18 @@ TEST_CASE("a combination outside the table is warned of, with what is supported"
   CHECK_THAT(old, contains("GPU Operator 26.7 with Kubernetes 1.33 to 1.37 on Ubuntu 24.04"));
 }
 
+TEST_CASE("versions that no packages are published of are warned of") {
+  const std::string none = "gpu_operator: {enabled: false}\n";
+  CHECK(said_of("kubernetes: {version: \"1.23\"}\n" + none) ==
+        "f.yaml:3:23: warning: pkgs.k8s.io has no packages of Kubernetes 1.23: they begin at 1.24\n"
+        "    kubernetes: {version: \"1.23\"}\n"
+        "                          ^~~~~~\n"
+        "  next: use an image that has kubeadm, kubelet and kubectl 1.23, or a newer version\n");
+  CHECK(said_of("kubernetes: {version: \"1.24.1\"}\n" + none).empty());
+  CHECK(said_of("kubernetes: {version: \"1.23\", enabled: false}\n" + none).empty());
+  CHECK(said_of("kubernetes: {version: \"1.23\"}\nmirrors: {packages: {kubernetes: \"https://m.lan\"}}\n" + none).empty());
+}
+
 TEST_CASE("an image whose name tells a system outside the table is warned of") {
   const std::string said = said_of("image: {path: /images/debian-12-genericcloud-amd64.qcow2}\n");
   CHECK_THAT(said, contains("f.yaml:3:15: warning: GPU Operator 26.3 with Kubernetes 1.34 is not among the supported versions on "
