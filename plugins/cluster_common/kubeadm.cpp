@@ -60,7 +60,7 @@ std::string installed_kubeadm(GuestView& guest) {
 
 void reset_kubeadm(Guest& guest, StepContext& context) {
   context.progress(fmt::format("resetting kubeadm on {}", guest.target().node));
-  guest.run({"kubeadm", "reset", "--force"}, std::chrono::seconds(context.spec().timeouts.kubeadm));
+  guest.run({"kubeadm", "reset", "--force", "--cri-socket", cri_socket}, std::chrono::seconds(context.spec().timeouts.kubeadm));
   remove_cni_files(guest);
 }
 

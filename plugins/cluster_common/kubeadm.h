@@ -9,6 +9,8 @@
 namespace gpuplan::cluster {
 
 inline constexpr int api_port = 6443;
+// Which container runtime is used: where a node has two, kubeadm does not choose one.
+inline constexpr const char* cri_socket = "unix:///run/containerd/containerd.sock";
 
 // 34 for "1.34", "v1.34.2"; 0 for anything else.
 int minor_version(const std::string& version);

@@ -92,6 +92,7 @@ std::string init_config(const ControlPlane& wanted, const std::string& kubeadm_v
       {"localAPIEndpoint", {{"advertiseAddress", wanted.address}, {"bindPort", cluster::api_port}}},
       {"nodeRegistration",
        {{"name", wanted.node},
+        {"criSocket", cluster::cri_socket},
         {"kubeletExtraArgs", cluster::kubelet_arguments(minor, wanted.cluster, wanted.address)}}}};
   const Json configuration = {
       {"apiVersion", api_version},

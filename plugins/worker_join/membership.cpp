@@ -51,6 +51,7 @@ JoinTicket parse_join_command(const std::string& output) {
 std::string join_config(const Worker& worker, const JoinTicket& ticket, const std::string& kubeadm_version) {
   const int minor = cluster::minor_version(kubeadm_version);
   Json registration = {{"name", worker.node},
+                       {"criSocket", cluster::cri_socket},
                        {"kubeletExtraArgs", cluster::kubelet_arguments(minor, worker.cluster, worker.address)}};
   // From the first moment on: later, pods could be there already.
   if (!worker.taints.empty()) registration["taints"] = taints_for_kubeadm(worker.taints);

@@ -21,6 +21,7 @@ struct GuestFile {
 struct GuestDisk {
   std::map<std::string, GuestFile> files;  // those that were put or that programs made
   // Of the programs: "cluster" on a control plane (tokens, nodes, releases…), "membership" on a worker.
+  // "other_runtimes" (["unix:///var/run/crio/crio.sock"]): beside containerd.
   // "driver_missing" (true): the kernel that runs has no nvidia module. "unreachable_registries" (["nvcr.io"]): from
   // which images cannot be pulled. "kubeadm_version" ("v1.34.2") and "helm_version" say which packages are installed;
   // without them there are none.

@@ -133,6 +133,17 @@ std::string add_bootstrap_tokens(SimCluster& cluster, const Json& init, std::str
   return first;
 }
 
+// Empty if there is one container runtime, or if `asked` names one of several.
+std::string problem_of_runtimes(const GuestDisk& disk, const std::string& asked) {
+  const Json& others = member_at(disk.state, "/other_runtimes");
+  if (!asked.empty() || !others.is_array() || others.empty()) return {};
+  std::string found = "unix:///var/run/containerd/containerd.sock";
+  for (const Json& other : others) found += ", " + other.get<std::string>();
+  return fmt::format("found multiple CRI endpoints on the host. Please define which one do you wish to use by setting the "
+                     "'criSocket' field in the kubeadm configuration file: {}",
+                     found);
+}
+
 // containerd is configured for systemd, and with a kubelet that is not no container starts.
 bool kubelet_fits_containerd(const KubeadmConfig& config, int minor) {
   const std::string by_itself = minor < first_minor_with_systemd ? "cgroupfs" : "systemd";
@@ -146,8 +157,9 @@ CommandResult kubeadm_init(GuestCall& call, const ParsedArgv& arguments) {
   KubeadmConfig config;
   if (arguments.has("config")) config = read_kubeadm_config(disk, arguments.value("config"), minor_of(packages));
   if (!config.error.empty()) return kubeadm_fails(config.error);
-  std::string problem;
   const Json& init = config.document("InitConfiguration");
+  std::string problem = problem_of_runtimes(disk, string_at(init, "/nodeRegistration/criSocket"));
+  if (!problem.empty()) return kubeadm_fails(problem);
   Json configuration = config.document("ClusterConfiguration");
   if (configuration.is_null())
     configuration = {{"apiVersion", "kubeadm.k8s.io/v1beta4"}, {"kind", "ClusterConfiguration"}};
@@ -286,6 +298,8 @@ CommandResult kubeadm_join(GuestCall& call, const ParsedArgv& arguments) {
   if (join.is_null())
     return kubeadm_fails("no JoinConfiguration found in config file \"" + arguments.value("config") + "\"");
   const Json& discovery = member_at(join, "/discovery/bootstrapToken");
+  const std::string runtimes = problem_of_runtimes(call.disk, string_at(join, "/nodeRegistration/criSocket"));
+  if (!runtimes.empty()) return kubeadm_fails(runtimes);
   const std::string invalid = validate_join(discovery);
   if (!invalid.empty()) return kubeadm_fails(invalid, validation_exit_status);
   const std::string blockers = what_is_in_the_way(call.disk, true);
@@ -323,6 +337,8 @@ CommandResult kubeadm_reset(GuestCall& call, const ParsedArgv& arguments) {
   if (!arguments.has("force") && call.command.standard_input.substr(0, 1) != "y") {
     return kubeadm_fails("error execution phase preflight: aborted reset operation");
   }
+  const std::string runtimes = problem_of_runtimes(call.disk, arguments.value("cri-socket"));
+  if (!runtimes.empty()) return kubeadm_fails(runtimes);
   call.disk.state.erase("cluster");
   call.disk.state.erase("membership");
   for (auto file = call.disk.files.begin(); file != call.disk.files.end();) {
@@ -361,7 +377,7 @@ CommandResult run_kubeadm(GuestCall& call) {
        {{"config"}, {"skip-token-print", '\0', false}, {"ignore-preflight-errors"}, {"v", 'v'}},
        kubeadm_init},
       {"join", {{"config"}, {"ignore-preflight-errors"}, {"v", 'v'}}, kubeadm_join},
-      {"reset", {{"force", 'f', false}, {"config"}, {"v", 'v'}}, kubeadm_reset},
+      {"reset", {{"force", 'f', false}, {"cri-socket"}, {"config"}, {"v", 'v'}}, kubeadm_reset},
       {"token",
        {{"ttl"}, {"print-join-command", '\0', false}, {"description"}, {"kubeconfig"}, {"v", 'v'}},
        kubeadm_token},

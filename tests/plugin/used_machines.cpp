@@ -1,4 +1,5 @@
-// What pod networks leave on a node, of which a reset of kubeadm takes nothing away.
+// Machines with a past: what pod networks leave on a node, of which a reset of kubeadm takes nothing away, and another
+// container runtime beside containerd.
 #include "fake_guest_host.h"
 #include "support/catch.h"
 
@@ -66,4 +67,15 @@ TEST_CASE("a removal that was killed behind its reset takes the rest away") {
   }
   CHECK(cni_files(rig, "gpu-control-plane").empty());
   CHECK(cni_files(rig, "gpu-worker-1").empty());
+}
+
+TEST_CASE("a machine with two container runtimes uses containerd, as kubeadm would not choose") {
+  ClusterRig rig({0});
+  for (auto& [name, machine] : rig.host.machines) machine.disk.state["other_runtimes"] = {"unix:///var/run/crio/crio.sock"};
+  rig.apply(init);
+  rig.apply(join);
+  for (const char* file : {"/root/gpuplan-kubeadm-init.yaml", "/root/gpuplan-kubeadm-join.yaml"})
+    CHECK_THAT(rig.host.put_files.at(file), contains("\"criSocket\": \"unix:///run/containerd/containerd.sock\"\n"));
+  take_down(rig);
+  CHECK(rig.host.count("kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock") == 2);
 }
