@@ -35,6 +35,7 @@ std::string purpose_of(const GuestScript& script) {
   if (script.name == "base") return "preparing the system";
   if (script.name == "firewall") return "opening the firewall";
   if (script.name == "containerd") return "setting up containerd";
+  if (script.name == "nouveau") return "keeping nouveau away from the GPUs";
   if (script.name == "nvidia") return "installing NVIDIA's driver";
   return fmt::format("installing Kubernetes {}", script.arguments.empty() ? "" : script.arguments.back());
 }
@@ -61,12 +62,13 @@ std::string lines_joined(const std::string& output) {
 
 }  // namespace
 
-void declare_prepared(Attributes& declared, const Spec& spec, bool is_machine, bool with_driver) {
+void declare_prepared(Attributes& declared, const Spec& spec, bool is_machine, bool has_gpus) {
   Texts texts = {!is_machine && !seed_has_packages(spec) ? "base --agent yes" : "base",
                  fmt::format("firewall --networks {}", networks_of(spec)),
                  fmt::format("containerd --kubernetes {}", spec.kubernetes.version),
                  fmt::format("kubernetes --version {}", spec.kubernetes.version)};
-  if (with_driver) texts.emplace_back("nvidia");
+  if (has_gpus) texts.emplace_back("nouveau");
+  if (has_gpus && spec.gpu_operator.driver == "preinstalled") texts.emplace_back("nvidia");
   declared.set(attribute, texts);
 }
 

@@ -7,8 +7,8 @@ namespace gpuplan::cluster {
 
 // Declares "prepared": a text per script that the node needs, in the order in which they have to run, with those of its
 // options that the spec decides: "kubernetes --version 1.34". Mirrors are an attribute of their own, see mirrors.h.
-// `is_machine`: the node is one that existed before. `with_driver`: NVIDIA's driver is installed on it, too.
-void declare_prepared(Attributes& declared, const Spec& spec, bool is_machine, bool with_driver);
+// `is_machine`: the node is one that existed before. `has_gpus`: that Kubernetes is to have.
+void declare_prepared(Attributes& declared, const Spec& spec, bool is_machine, bool has_gpus);
 
 // Adds "prepared" as far as each script's --check finds nothing missing; those of a guest that does not answer, or whose
 // check fails by itself, are taken to be as declared, which `observed` then says. Throws HostError.

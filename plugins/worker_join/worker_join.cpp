@@ -117,8 +117,7 @@ std::vector<Resource> WorkerJoin::expand(const Spec& spec) const {
     if (!worker.labels.empty()) resource.declared.set("labels", texts_of_labels(worker));
     if (!worker.taints.empty()) resource.declared.set("taints", texts_of_taints(worker));
     cluster::declare_mirrors(resource.declared, spec, true);
-    cluster::declare_prepared(resource.declared, spec, worker.machine.has_value(),
-                              worker.gpu_count() > 0 && spec.gpu_operator.driver == "preinstalled");
+    cluster::declare_prepared(resource.declared, spec, worker.machine.has_value(), worker.gpu_count() > 0);
     resource.depends_on = {Address("k8s-init", spec.control_plane.name)};
     if (worker.machine)
       resource.declared.set("login", login_text(*worker.machine));

@@ -1,21 +1,12 @@
 #!/usr/bin/env bash
 # NVIDIA's driver on a node with GPUs, from NVIDIA's package repository. The container toolkit is the GPU Operator's to
-# bring. A driver that works is left alone.
+# bring, and nouveau.sh runs before. A driver that works is left alone.
 #   nvidia.sh [--check] [--branch N] [--repository URL]
 # Source: https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/
 script=nvidia
 option_branch=580 option_repository=https://developer.download.nvidia.com/compute/cuda/repos
 # shellcheck source=scripts/guest/lib.sh
 declare -F need >/dev/null || source "$(dirname "$0")/lib.sh"
-
-blacklist_file=/etc/modprobe.d/gpuplan-nouveau.conf
-blacklist=$'blacklist nouveau\noptions nouveau modeset=0'
-
-nouveau_stays_away() { file_is "$blacklist_file" "$blacklist" && [ ! -e /sys/module/nouveau ]; }
-keep_nouveau_away() {
-  write_file "$blacklist_file" "$blacklist"
-  if [ -e /sys/module/nouveau ]; then modprobe -r nouveau || die "nouveau has the GPUs and does not let go: reboot this node"; fi
-}
 
 loaded_driver=/proc/driver/nvidia/version
 has_driver() { [ -e "$loaded_driver" ] && command -v nvidia-smi >/dev/null; }
@@ -64,7 +55,6 @@ main() {
   read_options "branch repository" "$@"
   require_option branch '[0-9]{3}'
   require_option repository 'https?://[][A-Za-z0-9._~:/%-]+'
-  need "nouveau may take the GPUs" nouveau_stays_away keep_nouveau_away
   need "NVIDIA's driver is not installed or not loaded" has_driver install_driver
   need "NVSwitches are here, and nothing manages their fabric" fabric_is_managed manage_fabric
   finish

@@ -24,7 +24,9 @@ TEST_CASE("prepared: a node declares the scripts that it needs, with what the sp
   const Texts common = {"base", "firewall --networks 192.168.130.0/24,10.244.0.0/16", "containerd --kubernetes 1.34",
                         "kubernetes --version 1.34"};
   CHECK(rig.resource(init).declared.list("prepared") == common);
-  CHECK(rig.resource(join).declared.list("prepared") == common);
+  Texts with_gpus = common;
+  with_gpus.emplace_back("nouveau");
+  CHECK(rig.resource(join).declared.list("prepared") == with_gpus);
   rig.spec.gpu_operator.driver = "preinstalled";
   CHECK(rig.resource(join).declared.list("prepared").back() == "nvidia");
   CHECK(rig.resource("worker-join/gpu-worker-2").declared.list("prepared") == common);

@@ -28,6 +28,7 @@ const std::map<std::string, std::vector<std::string>>& script_options() {
       {"mirrors", {"kubernetes", "entries", "show"}},
       {"base", {"node", "address", "agent"}}, {"firewall", {"networks"}},
       {"containerd", {"kubernetes"}},        {"kubernetes", {"version", "repository"}},
+      {"nouveau", {}},
       {"nvidia", {"branch", "repository"}},  {"helm", {"version", "repository"}}};
   return all;
 }

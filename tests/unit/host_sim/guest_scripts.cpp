@@ -26,7 +26,7 @@ TEST_CASE("guest scripts: a fresh guest has no Kubernetes, and says what else it
   CHECK(world.ask("cp", "kubeadm version -o short").exit_status == 127);
   CHECK(world.ask("cp", "kubectl get nodes").exit_status == 127);
   CHECK(world.ask("cp", "helm list").exit_status == 127);
-  for (const char* name : {"base", "containerd", "nvidia", "helm"}) {
+  for (const char* name : {"base", "containerd", "nouveau", "nvidia", "helm"}) {
     INFO(name);
     CHECK(world.script(name, {"--check"}, true).exit_status == 10);
     CHECK(world.script(name, {}).exit_status == 0);
