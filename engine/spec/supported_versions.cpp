@@ -29,6 +29,18 @@ bool needs_operator(const Spec& spec) {
                      [](const WorkerSpec& worker) { return worker.gpu_count() > 0; });
 }
 
+bool has_vms(const Spec& spec) {
+  return !spec.control_plane.machine || std::any_of(spec.workers.begin(), spec.workers.end(),
+                                                    [](const WorkerSpec& worker) { return !worker.machine; });
+}
+
+// Where the image is named, and its file's name.
+const char* image_key(const Spec& spec) { return spec.image.path.empty() ? "image.url" : "image.path"; }
+std::string image_file(const Spec& spec) {
+  const std::string& source = spec.image.path.empty() ? spec.image.url : spec.image.path;
+  return source.substr(source.rfind('/') + 1);
+}
+
 std::string described(const SupportedVersions& line) {
   return fmt::format("GPU Operator {} with Kubernetes 1.{} to 1.{} on {}", line.gpu_operator, line.kubernetes_first,
                      line.kubernetes_last, line.guest);
@@ -112,6 +124,13 @@ void warn_of_missing_packages(const Spec& spec, Diagnostics& diagnostics) {
                         fmt::format("use an image that has kubeadm, kubelet and kubectl {}, or a newer version",
                                     spec.kubernetes.version));
   }
+  if (minor >= first_kubernetes_minor_with_containerd_2 && has_vms(spec) && system_of_image(image_file(spec)) == "Debian 12") {
+    diagnostics.warning(locate(spec, image_key(spec)),
+                        fmt::format("Kubernetes {} needs containerd 2, and Debian 12, which the image has by its name, has "
+                                    "containerd 1.6", spec.kubernetes.version),
+                        fmt::format("use an image with containerd 2, or kubernetes.version 1.{} or older",
+                                    first_kubernetes_minor_with_containerd_2 - 1));
+  }
 }
 
 void warn_of_unsupported_versions(const Spec& spec, Diagnostics& diagnostics) {
@@ -127,10 +146,8 @@ void warn_of_unsupported_versions(const Spec& spec, Diagnostics& diagnostics) {
                         next);
     return;
   }
-  const bool is_local = !spec.image.path.empty();
-  const std::string& source = is_local ? spec.image.path : spec.image.url;
-  const std::string against = why_unsupported(spec, system_of_image(source.substr(source.rfind('/') + 1)));
-  if (!against.empty()) diagnostics.warning(locate(spec, is_local ? "image.path" : "image.url"), against + ", which the image has by its name", next);
+  const std::string against = why_unsupported(spec, system_of_image(image_file(spec)));
+  if (!against.empty()) diagnostics.warning(locate(spec, image_key(spec)), against + ", which the image has by its name", next);
 }
 
 }  // namespace gpuplan

@@ -13,6 +13,7 @@ namespace gpuplan {
 // X of 1.X: the oldest Kubernetes whose kubeadm is configured here, and the first that pkgs.k8s.io has packages of.
 inline constexpr int oldest_kubernetes_minor = 20;
 inline constexpr int first_packaged_kubernetes_minor = 24;
+inline constexpr int first_kubernetes_minor_with_containerd_2 = 36;
 
 // The chart that is installed if the spec names none.
 inline constexpr std::string_view default_gpu_operator_version = "26.3.2";
@@ -35,7 +36,8 @@ std::string system_of_os_release(const std::string& text);
 // if the spec has no GPUs for Kubernetes. Pure.
 std::string why_unsupported(const Spec& spec, const std::string& system);
 
-// Adds a warning for a spec whose nodes cannot be set up with the packages that there are.
+// Adds a warning for a spec whose nodes cannot be set up with the packages that there are of Kubernetes, or of containerd
+// for the system that the image has by its name.
 void warn_of_missing_packages(const Spec& spec, Diagnostics& diagnostics);
 // Adds a warning for a spec whose versions, or whose image by its name, no line of the table has. A spec without GPUs
 // for Kubernetes has none.

@@ -110,18 +110,18 @@ distribution_sources() {
   case $(distribution) in
     ubuntu) stanza "$url" "$(codename) $(codename)-updates $(codename)-security" "main restricted universe multiverse" "$archive" ;;
     debian)
-      stanza "$url" "$(codename) $(codename)-updates" "main" "$archive"
+      stanza "$url" "$(codename) $(codename)-updates" "main contrib" "$archive"
       security=$(value packages.debian-security)
       if [ -n "$security" ]; then
         archive=$(key_of debian-security | grep . || echo "$archive")
         echo
-        stanza "$security" "$(codename)-security" "main" "$archive"
+        stanza "$security" "$(codename)-security" "main contrib" "$archive"
       fi
       ;;
   esac
 }
 distribution_file=$sources/gpuplan-distribution.sources
-own_sources() { printf '%s\n' /etc/apt/sources.list "$sources/ubuntu.sources" "$sources/debian.sources"; }
+own_sources() { printf '%s\n' /etc/apt/sources.list "$sources"/{ubuntu,debian,gpuplan-contrib}.sources; }
 cuda_sources() { printf '%s\n' "$sources"/cuda-*.list; }
 has_apt() { [ -d /etc/apt ]; }
 

@@ -11,9 +11,29 @@ declare -F need >/dev/null || source "$(dirname "$0")/lib.sh"
 loaded_driver=/proc/driver/nvidia/version
 has_driver() { [ -e "$loaded_driver" ] && command -v nvidia-smi >/dev/null; }
 driver_version() { sed -nE 's/^NVRM version:.* ([0-9]{3}\.[0-9.]+) .*/\1/p' "$loaded_driver" 2>/dev/null || true; }
+# On Debian the driver depends on packages of contrib, which images leave out. Mirrors of Debian come with it: mirrors.sh.
+contrib_file=/etc/apt/sources.list.d/gpuplan-contrib.sources
+package_sources() { cat /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources} 2>/dev/null || true; }
+has_contrib() {
+  [ "$(system_value ID)" != debian ] || grep -qE '^(deb|Components:)[[:space:]].*\<contrib\>' <<<"$(package_sources)"
+}
+# From where the rest of Debian comes.
+add_contrib() {
+  local url codename
+  url=$(package_sources | sed -nE 's/^URIs:[[:space:]]*([^ ]+).*/\1/p; s/^deb +(\[[^]]*\] +)?([^ ]+) .*/\2/p' |
+    grep -E '/debian(\.list)?/?$' | sed -n 1p || true)
+  [ -n "$url" ] || die "apt on $(uname -n) has no package source of Debian, from which packages of contrib could come:" \
+    "add one with contrib, or use an image with the driver"
+  codename=$(system_value VERSION_CODENAME)
+  write_file "$contrib_file" "$(printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: contrib\nSigned-By: %s' \
+    "$url" "$codename $codename-updates" /usr/share/keyrings/debian-archive-keyring.gpg)"
+  lists_are_fresh=no
+}
+
 install_driver() {
   local system directory
   require_known_system
+  has_contrib || add_contrib
   system=$(system_value ID)$(system_value VERSION_ID | tr -d .)
   # A mirror is among the package sources already: mirrors.sh.
   if [ ! -e /etc/apt/sources.list.d/gpuplan-nvidia.list ] && ! is_installed cuda-keyring; then

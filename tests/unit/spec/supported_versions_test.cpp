@@ -94,6 +94,16 @@ TEST_CASE("an image whose name tells a system outside the table is warned of") {
   CHECK(said_of("image: {path: /noble/own.qcow2}\n").empty());
 }
 
+TEST_CASE("an image whose containerd is too old for Kubernetes is warned of, also without GPUs") {
+  const std::string image = "image: {path: /images/debian-12-genericcloud-amd64.qcow2}\ngpu_operator: {enabled: false}\n";
+  const std::string said = said_of(image + "kubernetes: {version: \"1.36\"}\n");
+  CHECK_THAT(said, contains("f.yaml:3:15: warning: Kubernetes 1.36 needs containerd 2, and Debian 12, which the image has by its name, "
+                            "has containerd 1.6\n"));
+  CHECK_THAT(said, contains("  next: use an image with containerd 2, or kubernetes.version 1.35 or older\n"));
+  CHECK(said_of(image + "kubernetes: {version: \"1.35\"}\n").empty());
+  CHECK(said_of(image + "kubernetes: {version: \"1.36\", enabled: false}\n").empty());
+}
+
 TEST_CASE("the system of a node is read from its os-release") {
   CHECK(system_of_os_release("NAME=\"Ubuntu\"\nVERSION_ID=\"24.04\"\nID=ubuntu\n") == "Ubuntu 24.04");
   CHECK(system_of_os_release("ID=debian\nVERSION_ID=\"12\"\n") == "Debian 12");
