@@ -1,4 +1,8 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <set>
+#include <sstream>
 
 #include "cluster_common/kubeadm.h"
 #include "cluster_common/mirrors.h"
@@ -146,6 +150,32 @@ void wait_for_gpus(Sides& sides, StepContext& context) {
                     cluster::look_at_operator(context));
 }
 
+// What kubectl said of each pod that it could not evict, once and without that it would try again; else its complaint.
+std::string why_not_drained(const CommandResult& result) {
+  std::set<std::string> reasons;
+  std::istringstream lines(result.errors);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t begin = line.find(" (will retry after ");
+    const std::size_t end = begin == std::string::npos ? begin : line.find("s): ", begin);
+    if (end == std::string::npos) continue;
+    line.erase(begin, end + 2 - begin);
+    if (line.back() == '.') line.pop_back();
+    reasons.insert(line);
+  }
+  return reasons.empty() ? cluster::complaint_of(result) : fmt::format("{}", fmt::join(reasons, "; "));
+}
+
+// Each line once: kubectl says the same of a pod every few seconds.
+std::string without_repeats(const std::string& text) {
+  std::set<std::string> seen;
+  std::string out;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (seen.insert(line).second) out += line + "\n";
+  }
+  return out;
+}
+
 void drain(Sides& sides, StepContext& context) {
   const std::int64_t limit = context.spec().timeouts.node_ready;
   context.progress(fmt::format("draining {}", sides.worker.node));
@@ -162,9 +192,9 @@ void drain(Sides& sides, StepContext& context) {
       HostError::Kind::failed, join_argv(command.argv),
       fmt::format("{} could not be drained: {}; {} shows the pods that stay, {} the budgets that may hold them; delete the "
                   "pods that may go, then run the same command again",
-                  sides.worker.node, cluster::complaint_of(result),
+                  sides.worker.node, why_not_drained(result),
                   by_kubectl("get pods -A -o wide --field-selector spec.nodeName=" + sides.worker.node), by_kubectl("get pdb -A")),
-      result.errors);
+      without_repeats(result.errors));
 }
 
 Texts texts_at(const Json& captured, const char* pointer) {

@@ -315,8 +315,8 @@ TEST_CASE("worker-join: a drain that a disruption budget stops is an error, not 
   rig.apply(join_1);
   rig.host.cluster()["nodes"]["gpu-worker-1"]["stuck_pod"] = "train-0";
   CHECK_THROWS_WITH(rig.withdraw(rig.removal(join_1)),
-                    contains("gpu-worker-1 could not be drained: error: unable to drain node \"gpu-worker-1\" due to error: "
-                             "error when evicting pods/\"train-0\" -n \"default\": global timeout reached: 600s") &&
+                    contains("gpu-worker-1 could not be drained: error when evicting pods/\"train-0\" -n \"default\": Cannot evict "
+                             "pod as it would violate the pod's disruption budget; `gpuplan ssh") &&
                         contains("get pods -A -o wide --field-selector spec.nodeName=gpu-worker-1` shows") &&
                         contains("get pdb -A` the budgets that may hold them"));
   CHECK(rig.observe(join_1).exists);

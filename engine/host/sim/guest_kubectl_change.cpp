@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "host/sim/guest_kubeadm_config.h"
 #include "host/sim/guest_kubectl.h"
 #include "host/sim/guest_pods.h"
 #include "host/sim/guest_yaml.h"
@@ -109,6 +110,27 @@ CommandResult kubectl_uncordon(GuestCall&, SimCluster& cluster, const ParsedArgv
   return set_unschedulable(cluster, arguments, false);
 }
 
+namespace {
+
+// A disruption budget that never allows the eviction: asked again every 5 s until the time is up.
+CommandResult never_evicted(const std::string& output, const std::string& node, const std::string& pod,
+                            const std::string& timeout) {
+  constexpr std::int64_t retry_after = 5;
+  const std::string evicting = fmt::format("error when evicting pods/\"{}\" -n \"default\"", pod);
+  const std::string given_up = fmt::format("{}: global timeout reached: {}", evicting, timeout);
+  CommandResult result{1, output, {}};
+  for (std::int64_t waited = 0; waited < parse_go_duration(timeout); waited += retry_after) {
+    result.output += fmt::format("evicting pod default/{}\n", pod);
+    result.errors += fmt::format("{} (will retry after {}s): Cannot evict pod as it would violate the pod's disruption budget.\n",
+                                 evicting, retry_after);
+  }
+  result.errors += fmt::format("There are pending pods in node \"{}\" when an error occurred: {}\npod/{}\n", node, given_up, pod);
+  result.errors += fmt::format("error: unable to drain node \"{}\" due to error: {}, continuing command...\n\n", node, given_up);
+  return result;
+}
+
+}  // namespace
+
 CommandResult kubectl_drain(GuestCall&, SimCluster& cluster, const ParsedArgv& arguments) {
   const std::string node = name_in(arguments);
   const CommandResult cordoned = set_unschedulable(cluster, arguments, true);
@@ -122,13 +144,8 @@ CommandResult kubectl_drain(GuestCall&, SimCluster& cluster, const ParsedArgv& a
     return unable(fmt::format(
         "cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): kube-system/kube-proxy-{}", node));
   }
-  // A disruption budget that never allows the eviction.
   const std::string stuck = string_at(cluster.nodes()[node], "/stuck_pod");
-  if (!stuck.empty()) {
-    const std::string timeout = arguments.value("timeout", "0s");
-    return unable(
-        fmt::format("error when evicting pods/\"{}\" -n \"default\": global timeout reached: {}", stuck, timeout));
-  }
+  if (!stuck.empty()) return never_evicted(cordoned.output, node, stuck, arguments.value("timeout", "0s"));
   return succeeds(cordoned.output + fmt::format("node/{} drained\n", node));
 }
 

@@ -83,6 +83,14 @@ TEST_CASE("guest kubectl: cordon, drain, uncordon, delete") {
   CHECK_THAT(world.run("cp", kubectl + "drain w1").errors,
              contains("cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore)"));
   CHECK(world.run("cp", kubectl + "drain w1 --ignore-daemonsets --delete-emptydir-data --timeout=60s").ok());
+  world.cluster()["nodes"]["w1"]["stuck_pod"] = "train-0";
+  const std::string evicting = "error when evicting pods/\"train-0\" -n \"default\"";
+  const std::string retry = evicting + " (will retry after 5s): Cannot evict pod as it would violate the pod's disruption budget.\n";
+  const std::string given_up = evicting + ": global timeout reached: 10s";
+  CHECK(world.run("cp", kubectl + "drain w1 --ignore-daemonsets --timeout=10s").errors ==
+        retry + retry + "There are pending pods in node \"w1\" when an error occurred: " + given_up + "\npod/train-0\n" +
+            "error: unable to drain node \"w1\" due to error: " + given_up + ", continuing command...\n\n");
+  world.cluster()["nodes"]["w1"].erase("stuck_pod");
   CHECK(world.run("cp", kubectl + "uncordon w1").output == "node/w1 uncordoned\n");
   CHECK(world.run("cp", kubectl + "delete node w1").output == "node \"w1\" deleted\n");
   CHECK(world.run("cp", kubectl + "delete node w1").errors ==
