@@ -9,6 +9,7 @@
 
 #include "guest_subject.h"
 #include "host/ssh/guest_files.h"
+#include "host/ssh/ssh_guests.h"
 #include "support/host_error_of.h"
 
 using namespace gpuplan;
@@ -200,6 +201,22 @@ TEST_CASE("nobody else is taken for a real guest") {
   REQUIRE(error.kind() == HostError::Kind::refused);
   REQUIRE_THAT(error.what(), contains("does not have the ssh host key that gpuplan gave to contract-guest"));
   REQUIRE_THROWS_AS(subject.guests().answers(subject.target()), HostError);
+}
+
+TEST_CASE("a real guest whose sshd dies during a call was reached, and is again by the next call") {
+  GuestSubject subject("this machine");
+  REQUIRE(subject.guests().run(subject.target(), {{"true"}}).ok());  // over a connection that is there already
+  // The parent of timeout(1), which the command runs below, is the session's sshd.
+  const Command command{{"sh", "-c", "kill -KILL $(ps -o ppid= -p $PPID); exec sleep 3"}, {}, std::chrono::seconds(30)};
+  for (int i = 0; i < 2; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    const HostError error = host_error_of([&] { subject.guests().run(subject.target(), command); });
+    CHECK(error.kind() == HostError::Kind::unreachable);
+    CHECK_THAT(error.what(), contains("contract-guest (127.0.0.1) does not answer ssh"));
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(20));
+    CHECK_FALSE(never_reached(error));  // so that no second way is tried for what may have been done
+    CHECK(subject.guests().run(subject.target(), {{"echo", "again"}}).output == "again\n");
+  }
 }
 
 TEST_CASE("what a command on a real guest printed before its limit is told") {
