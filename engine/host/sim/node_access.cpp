@@ -60,10 +60,15 @@ std::vector<GuestGpu> gpus_of_machine(const Machine& machine) {
 class ModelWorld : public GuestWorld {
  public:
   ModelWorld(Model& model, std::int64_t now, std::string node) : model_(model), now_(now), node_(std::move(node)) {}
+  // Before anything is run on a machine, nothing but the login tells which one the node is.
+  ModelWorld(Model& model, std::int64_t now, const GuestTarget& guest) : ModelWorld(model, now, guest.node) {
+    if (guest.is_machine()) machine_address_ = guest.address;
+  }
 
   std::int64_t now() override { return now_; }
   std::string node() override { return node_; }
   std::string address() override {
+    if (!machine_address_.empty()) return machine_address_;
     if (const Machine* machine = machine_of(model_, node_)) return machine->address;
     const Domain* domain = running(node_);
     return domain == nullptr ? std::string() : address_of(model_, *domain);
@@ -111,6 +116,7 @@ class ModelWorld : public GuestWorld {
   Model& model_;
   std::int64_t now_;
   std::string node_;
+  std::string machine_address_;
 };
 
 std::string name_of(const GuestTarget& guest) {
@@ -163,14 +169,14 @@ std::optional<std::string> SimGuests::addresses_by_agent(const GuestTarget& gues
 
 CommandResult SimGuests::query(const GuestTarget& guest, const Command& command) {
   return simulation_.look([&](Model& model, std::int64_t now) {
-    ModelWorld world(model, now, guest.node);
+    ModelWorld world(model, now, guest);
     return run_guest_program(require_guest(model, world, guest, false), world, command, true);
   });
 }
 
 std::optional<std::string> SimGuests::get(const GuestTarget& guest, const std::string& path) {
   return simulation_.look([&](Model& model, std::int64_t now) -> std::optional<std::string> {
-    ModelWorld world(model, now, guest.node);
+    ModelWorld world(model, now, guest);
     const GuestDisk& disk = require_guest(model, world, guest, false);
     const auto found = disk.files.find(path);
     if (found == disk.files.end()) return std::nullopt;
@@ -180,21 +186,21 @@ std::optional<std::string> SimGuests::get(const GuestTarget& guest, const std::s
 
 CommandResult SimGuests::run(const GuestTarget& guest, const Command& command) {
   return simulation_.change([&](Model& model, std::int64_t now) {
-    ModelWorld world(model, now, guest.node);
+    ModelWorld world(model, now, guest);
     return run_guest_program(require_guest(model, world, guest, true), world, command, false);
   });
 }
 
 void SimGuests::put(const GuestTarget& guest, const std::string& path, const std::string& content, unsigned mode) {
   simulation_.change([&](Model& model, std::int64_t now) {
-    ModelWorld world(model, now, guest.node);
+    ModelWorld world(model, now, guest);
     require_guest(model, world, guest, true).files[path] = GuestFile{content, mode};
   });
 }
 
 void SimGuests::remove(const GuestTarget& guest, const std::string& path) {
   simulation_.change([&](Model& model, std::int64_t now) {
-    ModelWorld world(model, now, guest.node);
+    ModelWorld world(model, now, guest);
     require_guest(model, world, guest, true).files.erase(path);
   });
 }
