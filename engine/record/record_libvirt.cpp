@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <sstream>
 
 #include "digest/digest.h"
@@ -82,7 +83,20 @@ void record_networks(HostReader& host, sim::Model& model) {
   }
 }
 
+// Where a pool would be made if there is none yet.
+void record_free_space(HostReader& host, sim::Model& model) {
+  try {
+    const CommandResult result = host.query({{"df", "--output=avail", "-B1", "/"}, {}, std::chrono::seconds(10)});
+    const std::size_t number = result.output.find_first_of("0123456789");  // behind a heading
+    if (!result.ok() || number == std::string::npos) return;
+    model.storage_free_gib = std::min<std::int64_t>(std::strtoll(result.output.c_str() + number, nullptr, 10) / gib, 1 << 24);
+  } catch (const HostError&) {
+    // A host that does not tell has as much as the model takes for granted.
+  }
+}
+
 void record_pools(HostReader& host, sim::Model& model) {
+  record_free_space(host, model);
   for (const char* name : pools) {
     const auto state = host.hypervisor().pool(name);
     if (!state) continue;
