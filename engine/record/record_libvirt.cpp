@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <sstream>
 
 #include "digest/digest.h"
+#include "host/free_space.h"
 #include "host/routes.h"
 #include "host/xml/domain_xml.h"
 #include "record/record_parts.h"
@@ -83,20 +83,9 @@ void record_networks(HostReader& host, sim::Model& model) {
   }
 }
 
-// Where a pool would be made if there is none yet.
-void record_free_space(HostReader& host, sim::Model& model) {
-  try {
-    const CommandResult result = host.query({{"df", "--output=avail", "-B1", "/"}, {}, std::chrono::seconds(10)});
-    const std::size_t number = result.output.find_first_of("0123456789");  // behind a heading
-    if (!result.ok() || number == std::string::npos) return;
-    model.storage_free_gib = std::min<std::int64_t>(std::strtoll(result.output.c_str() + number, nullptr, 10) / gib, 1 << 24);
-  } catch (const HostError&) {
-    // A host that does not tell has as much as the model takes for granted.
-  }
-}
-
 void record_pools(HostReader& host, sim::Model& model) {
-  record_free_space(host, model);
+  // What a pool says of itself, below, counts more.
+  if (const auto bytes = free_bytes_for(StorageSpec().path, host)) model.storage_free_gib = std::min<std::int64_t>(*bytes / gib, 1 << 24);
   for (const char* name : pools) {
     const auto state = host.hypervisor().pool(name);
     if (!state) continue;

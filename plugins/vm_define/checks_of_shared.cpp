@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
 #include <bit>
-#include <cstdlib>
 
 #include "checks.h"
+#include "host/free_space.h"
 #include "host/virsh.h"
 #include "host/xml/domain_xml.h"
 #include "shared.h"
@@ -83,20 +83,6 @@ std::int64_t gib_still_to_make(const Spec& spec, HostReader& host) {
     if (!worker.machine) sum += missing(worker.name, worker.resources);
   }
   return sum;
-}
-
-// Bytes that are free where a directory is to be made; nothing if the host does not tell.
-std::optional<std::int64_t> free_bytes_for(std::string directory, HostReader& host) {
-  try {
-    while (!directory.empty() && host.files().kind(directory) == FileKind::none) directory.erase(directory.rfind('/'));
-    const CommandResult result =
-        host.query({{"df", "--output=avail", "-B1", directory.empty() ? "/" : directory}, {}, std::chrono::seconds(10)});
-    const std::size_t number = result.output.find_first_of("0123456789");  // behind a heading
-    if (!result.ok() || number == std::string::npos) return std::nullopt;
-    return std::strtoll(result.output.c_str() + number, nullptr, 10);
-  } catch (const HostError&) {
-    return std::nullopt;
-  }
 }
 
 void check_space(std::int64_t available_bytes, const std::string& place, const std::string& from, const Spec& spec,
