@@ -29,16 +29,6 @@ class Requirements {
   Diagnostics& diagnostics_;
 };
 
-bool has_gpus(const Spec& spec) {
-  return std::any_of(spec.workers.begin(), spec.workers.end(),
-                     [](const WorkerSpec& worker) { return worker.gpu_count() > 0; });
-}
-
-bool has_vms(const Spec& spec) {
-  return !spec.control_plane.machine || std::any_of(spec.workers.begin(), spec.workers.end(),
-                                                    [](const WorkerSpec& worker) { return !worker.machine; });
-}
-
 // The operator's driver container fetches packages of the distribution, unless it is told from where or has the
 // modules.
 bool driver_container_is_told(const std::string& values_json) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace gpuplan {
 namespace {
 
@@ -42,6 +44,16 @@ std::string PciId::to_string() const { return fmt::format("{:04x}:{:04x}", vendo
 
 std::string NodeTaint::to_string() const {
   return fmt::format("{}{}{}:{}", key, value.empty() ? "" : "=", value, effect);
+}
+
+bool has_gpus(const Spec& spec) {
+  return std::any_of(spec.workers.begin(), spec.workers.end(),
+                     [](const WorkerSpec& worker) { return worker.gpu_count() > 0; });
+}
+
+bool has_vms(const Spec& spec) {
+  return !spec.control_plane.machine || std::any_of(spec.workers.begin(), spec.workers.end(),
+                                                    [](const WorkerSpec& worker) { return !worker.machine; });
 }
 
 bool seed_has_packages(const Spec& spec) { return !spec.mirrors.only && !spec.mirrors.has_distribution(); }

@@ -181,6 +181,10 @@ struct Spec {
   std::string sha256;                      // of the file's bytes
 };
 
+// Whether Kubernetes is to offer GPUs on any worker, and whether any node is a VM.
+bool has_gpus(const Spec& spec);
+bool has_vms(const Spec& spec);
+
 // Whether VMs install packages at their first boot already. Where the distribution has a mirror, they do so only once they
 // know it.
 bool seed_has_packages(const Spec& spec);

@@ -24,14 +24,7 @@ int minor_of(const std::string& version) {
 }
 
 bool needs_operator(const Spec& spec) {
-  return spec.kubernetes.enabled && spec.gpu_operator.enabled &&
-         std::any_of(spec.workers.begin(), spec.workers.end(),
-                     [](const WorkerSpec& worker) { return worker.gpu_count() > 0; });
-}
-
-bool has_vms(const Spec& spec) {
-  return !spec.control_plane.machine || std::any_of(spec.workers.begin(), spec.workers.end(),
-                                                    [](const WorkerSpec& worker) { return !worker.machine; });
+  return spec.kubernetes.enabled && spec.gpu_operator.enabled && has_gpus(spec);
 }
 
 // Where the image is named, and its file's name.

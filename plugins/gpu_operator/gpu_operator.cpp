@@ -71,9 +71,7 @@ const Schema& GpuOperator::schema() const {
 }
 
 std::vector<Resource> GpuOperator::expand(const Spec& spec) const {
-  const bool has_gpus = std::any_of(spec.workers.begin(), spec.workers.end(),
-                                    [](const WorkerSpec& worker) { return worker.gpu_count() > 0; });
-  if (!spec.kubernetes.enabled || !spec.gpu_operator.enabled || !has_gpus) return {};
+  if (!spec.kubernetes.enabled || !spec.gpu_operator.enabled || !has_gpus(spec)) return {};
   Resource resource;
   resource.address = Address(kind(), release_name);
   resource.declared = {{"version", chart_version(spec.gpu_operator.version)},
