@@ -16,13 +16,11 @@ std::optional<Diagnostic> spec_place_warning(const std::string& path) {
   if (error) return std::nullopt;
   const auto open = open_part(absolute.string(), 0);
   if (!open || open->why == OpenPart::Why::unreadable) return std::nullopt;
-  const std::string reason = open->why == OpenPart::Why::foreign
-                                 ? fmt::format("belongs to user id {}", open->owner)
-                                 : fmt::format("can be written by others (mode {:04o})", open->mode);
   const std::string safe = "/etc/gpuplan/" + absolute.filename().string();
   Diagnostic warning;
   warning.severity = Severity::warning;
-  warning.summary = fmt::format("others than root can change the spec {}: {} {}", printable(path), printable(open->path), reason);
+  warning.summary = fmt::format("others than root can change the spec {}: {} {}", printable(path), printable(open->path),
+                                to_words(*open));
   warning.why = "whoever writes it decides what root makes of this server";
   warning.remedy = fmt::format("read it, then keep it where root alone can write: `install -D -m 0644 {} {}`", shell_quoted(path),
                                shell_quoted(safe));

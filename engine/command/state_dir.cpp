@@ -81,8 +81,7 @@ void StateDir::require_roots_own_way(const std::string& cluster) const {
   const bool foreign = open->why == OpenPart::Why::foreign;
   throw Failure(exit_nothing_changed,
                 fmt::format("{}, which leads to the state directory {}, {}", printable(open->path), printable(path_),
-                            foreign ? fmt::format("belongs to user id {}", open->owner)
-                                    : fmt::format("can be written by others (mode {:04o})", open->mode)),
+                            to_words(*open)),
                 "whoever can put another directory there decides what gpuplan does",
                 fmt::format("look at who made it so, then `{} {}`; or give a directory below root's own with --state-dir DIR",
                             foreign ? "chown -h root:root" : "chmod go-w", shell_quoted(open->path)));

@@ -1,5 +1,6 @@
 #include "host/files/open_part.h"
 
+#include <fmt/format.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,6 +63,11 @@ std::optional<OpenPart> open_part(const std::string& path, std::size_t strict) {
     at = leads_to.rfind('/', 0) == 0 ? "" : parent_of(at);
   }
   return std::nullopt;
+}
+
+std::string to_words(const OpenPart& part) {
+  return part.why == OpenPart::Why::foreign ? fmt::format("belongs to user id {}", part.owner)
+                                            : fmt::format("can be written by others (mode {:04o})", part.mode);
 }
 
 }  // namespace gpuplan

@@ -23,4 +23,8 @@ struct OpenPart {
 // such as /tmp nobody can rename or replace what root owns, only add to it: it counts if it is one of the last `strict` parts.
 std::optional<OpenPart> open_part(const std::string& path, std::size_t strict);
 
+// "belongs to user id 1000", "can be written by others (mode 0777)": what follows its path in a sentence. Of one that is not
+// unreadable.
+std::string to_words(const OpenPart& part);
+
 }  // namespace gpuplan
