@@ -1,9 +1,9 @@
 """A repository of Debian packages as pkgs.k8s.io has one, with packages of our own; its first answers are failures."""
 
-import http.server
 import os
 import subprocess
-import threading
+
+from web_server import WebServer
 
 PROGRAMS = {"kubeadm": 'echo "v{version}"', "kubelet": 'echo "Kubernetes v{version}"',
             "kubectl": """printf '{{\\n  "gitVersion": "v{version}"\\n}}\\n'""", "crictl": 'echo "crictl version v{version}"'}
@@ -43,7 +43,7 @@ def sign(directory, home):
         file.write(run("gpg", "--homedir", home, "--armor", "--export"))
 
 
-class Repository:
+class Repository(WebServer):
     """Serves ADDRESS as long as it is used as a context. `url` is what takes the place of https://pkgs.k8s.io."""
 
     def __init__(self, directory, address, minor, versions, failures):
@@ -56,29 +56,10 @@ class Repository:
         os.mkdir(home, 0o700)
         sign(self._directory, home)
         self.failures = failures  # how many requests for InRelease end in 503
-        repository = self
+        super().__init__(directory, address)
 
-        class Handler(http.server.SimpleHTTPRequestHandler):
-            def __init__(self, *arguments):
-                super().__init__(*arguments, directory=directory)
-
-            def do_GET(self):  # noqa: N802
-                if self.path.endswith("InRelease") and repository.failures > 0:
-                    repository.failures -= 1
-                    self.send_error(503)
-                else:
-                    super().do_GET()
-
-            def log_message(self, *arguments):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer((address, 0), Handler)
-        self.url = f"http://{address}:{self._server.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
+    def fails(self, path):
+        if not path.endswith("InRelease") or self.failures == 0:
+            return False
+        self.failures -= 1
+        return True
