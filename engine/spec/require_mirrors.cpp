@@ -1,8 +1,6 @@
 // What a spec makes nodes fetch, and from where it is published.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "json/json.h"
 #include "spec/sections.h"
 
