@@ -106,7 +106,8 @@ void stop_binding_at_boot(const std::vector<PciFunction>& functions, Host& host)
     if (saves_vfio(function, host.files())) host.files().remove_file(override_path(function));
   }
   if (functions.empty() || host.files().kind(unit_path(functions)) == FileKind::none) return;
-  const Command disable = systemctl({"disable", unit_of(functions)});
+  // After a reboot it is active, and would stay so without its file.
+  const Command disable = systemctl({"disable", "--now", unit_of(functions)});
   require_success(disable, host.run(disable));
   host.files().remove_file(unit_path(functions));
   const Command reload = systemctl({"daemon-reload"});

@@ -7,9 +7,10 @@ find /sys/bus/pci/devices/*/ -maxdepth 1 \( -name driver -o -name iommu_group \)
 grep -H . /sys/bus/pci/devices/*/driver_override /sys/bus/pci/devices/*/power/control /proc/driver/nvidia/gpus/*/unbindLock
 # /dev/vfio/vfio comes with the module.
 find /dev/vfio /dev/nvidia* /dev/dri /dev/snd ! -type d ! -path /dev/vfio/vfio -printf 'device %p\n' 2>/dev/null | sort
-# Not those that systemd and D-Bus start when somebody asks for them.
+# Not those that systemd and D-Bus start when somebody asks for them, nor driverctl's: once one ran at boot it counts as
+# active until the next (RefuseManualStop).
 systemctl list-units --type=service --state=active,failed --no-legend --plain |
-  awk '$1 !~ /^(systemd-|user@|user-runtime-dir@|session-|libvirtd|virtlogd|virtlockd|polkit)/ {print "unit", $1, $3}'
+  awk '$1 !~ /^(systemd-|user@|user-runtime-dir@|session-|libvirtd|virtlogd|virtlockd|polkit|driverctl@)/ {print "unit", $1, $3}'
 
 listed=$(virsh 'list --all --name; net-list --all --name; pool-list --all --name')
 if [ -n "${listed//[[:space:]]/}" ]; then

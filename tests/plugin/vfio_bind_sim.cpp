@@ -260,6 +260,13 @@ TEST_CASE("sim: a binding that is to last is made by a unit, and ends with it") 
     CHECK(server.driver(h100_gpus[0]) == "nvidia");
     CHECK(content(*server.host, unit).empty());
   }
+  SECTION("undone after a reboot, which has left the unit active") {
+    const Command is_active{{"systemctl", "is-active", "gpuplan-vfio-0000:0a:00.0.service"}};
+    server.host->run({{"systemctl", "start", "gpuplan-vfio-0000:0a:00.0.service"}});
+    REQUIRE(server.host->query(is_active).ok());
+    gpu.undo();
+    CHECK_FALSE(server.host->query(is_active).ok());
+  }
   SECTION("the spec wants it no more: the GPU stays") {
     const Prior before = gpu.prior();
     server.spec.host.persist_bindings = false;
