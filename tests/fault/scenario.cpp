@@ -7,8 +7,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "fault/waiting_program.h"
 #include "support/model_essence.h"
-#include "support/run_program.h"
 
 namespace fs = std::filesystem;
 
@@ -80,7 +80,8 @@ std::vector<Scenario> scenarios(const std::string& directory) {
 }
 
 int Workshop::gpuplan(Words words, const std::string& state) const {
-  return run_program(complete(std::move(words)), state, state + ".out", state + ".err");
+  static thread_local WaitingProgram program;
+  return program.run(complete(std::move(words)), state, state + ".out", state + ".err");
 }
 
 Words Workshop::complete(Words words) const {
