@@ -8,6 +8,8 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <memory>
 #include <thread>
 
 #include "program.h"
@@ -16,23 +18,33 @@
 
 namespace {
 
-// An apply at work, on a server whose clock is slow enough for other commands to meet it.
+std::string with_clock(std::string model, const std::string& from, const std::string& to) {
+  const std::size_t at = model.find(from);
+  REQUIRE(at != std::string::npos);
+  return model.replace(at, from.size(), to);
+}
+
+// A run at work, on a server whose clock is slow enough for other commands to meet it.
 class Working {
  public:
   Working() {
-    std::string model = cli::read_file(std::string(GPUPLAN_SOURCE_DIR) + "/specs/hosts/h100-sxm8.yaml");
-    const std::size_t at = model.find("clock_speed: 60");
-    REQUIRE(at != std::string::npos);
-    model.replace(at, 15, "clock_speed: 6");
-    host = place.write("slow.yaml", model);
-    out = place.write("holder.out", "");
-    holder = start_program({"apply", cli::h100_spec, "--yes", "--host", "sim:" + host}, place.state_dir(), out, place.write("holder.err", ""));
-    REQUIRE(holder > 0);
-    // It works once a virtual machine is being made.
-    for (int i = 0; i < 1200 && cli::read_file(out).find("vm-define/gpu-control-plane: create") == std::string::npos; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const std::string model = cli::read_file(std::string(GPUPLAN_SOURCE_DIR) + "/specs/hosts/h100-sxm8.yaml");
+    host = place.write("server.yaml", with_clock(model, "clock_speed: 60", "clock_speed: 6"));
+    start({"apply", cli::h100_spec, "--yes"}, "vm-define/gpu-control-plane: create");
+  }
+  // A rollback of run 1, which failed; one of its calls to the server takes ten seconds.
+  static std::unique_ptr<Working> rollback() {
+    auto working = std::unique_ptr<Working>(new Working(Idle{}));
+    const cli::Place& place = working->place;
+    working->host = place.host();
+    REQUIRE(working->run({"apply", cli::h100_spec, "--yes", "--fault", "gpu-operator/gpu-operator:fail"}).exit_code == 3);
+    for (const auto& entry : std::filesystem::directory_iterator(place.state_dir() + "/sim")) {
+      if (entry.path().extension() != ".yaml") continue;
+      const std::string model = with_clock(cli::read_file(entry.path()), "\"clock_speed\": 0", "\"clock_speed\": 6");
+      place.write("state/sim/" + entry.path().filename().string(), model);
     }
-    REQUIRE_THAT(cli::read_file(out), contains("vm-define/gpu-control-plane: create"));
+    working->start({"rollback", "--yes", "--fault", "call:5:hang", "--parallelism", "1"}, "undo create");
+    return working;
   }
   ~Working() {
     if (holder > 0) {
@@ -60,12 +72,25 @@ class Working {
   cli::Place place;
   std::string host, out;
   pid_t holder = 0;
+
+ private:
+  struct Idle {};
+  explicit Working(Idle /*begins nothing*/) {}
+
+  // It works once it has said `sign`.
+  void start(std::vector<std::string> words, const std::string& sign) {
+    out = place.write("holder.out", "");
+    words.insert(words.end(), {"--host", "sim:" + host});
+    holder = start_program(words, place.state_dir(), out, place.write("holder.err", ""));
+    REQUIRE(holder > 0);
+    for (int i = 0; i < 1200 && cli::read_file(out).find(sign) == std::string::npos; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    REQUIRE_THAT(cli::read_file(out), contains(sign));
+  }
 };
 
-}  // namespace
-
-TEST_CASE("while an apply works, no other run starts, and plan warns") {
-  Working working;
+void expect_locked(const Working& working) {
   const std::string who = fmt::format("cluster gpu is locked by pid {} on ", working.holder);
   for (const std::vector<std::string>& words : {std::vector<std::string>{"apply", cli::h100_spec, "--yes"},
                                                 {"rollback", "--yes"},
@@ -75,6 +100,13 @@ TEST_CASE("while an apply works, no other run starts, and plan warns") {
     CHECK(result.exit_code == 4);
     CHECK_THAT(result.err, contains(who) && contains("wait until it has ended"));
   }
+}
+
+}  // namespace
+
+TEST_CASE("while an apply works, no other run starts, and plan warns") {
+  Working working;
+  expect_locked(working);
   const cli::Result planned = working.run({"plan", cli::h100_spec});
   CHECK_THAT(planned.err, contains("a run is going on in cluster gpu"));
   CHECK_THAT(working.run({"history"}).out, contains("running"));
@@ -82,6 +114,14 @@ TEST_CASE("while an apply works, no other run starts, and plan warns") {
   CHECK(kill(working.holder, 0) == 0);
   CHECK(working.end_by(SIGINT) == 130);
   working.expect_restored();
+}
+
+TEST_CASE("while a rollback works, no other run starts, and killed it can be begun again") {
+  const auto working = Working::rollback();
+  expect_locked(*working);
+  CHECK_THAT(working->run({"plan", cli::h100_spec}).err, contains("a run is going on in cluster gpu"));
+  CHECK(working->end_by(SIGKILL) == 137);
+  working->expect_restored();
 }
 
 TEST_CASE("a killed run holds nothing") {

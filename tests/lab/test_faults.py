@@ -31,6 +31,22 @@ class HungDriver(LabCase):
         self.assertIn(GPU_C, rollback.output)
         self.assert_returned(GPU_B)
 
+    @variant("default")
+    def test_gpuplan_killed_beside_a_helper_that_hangs_keeps_no_lock(self):
+        name = self.write_spec({"worker-1": [GPU_B], "worker-2": [GPU_C]}, timeouts={"unbind": "10m"})
+        self.lab.control("fault", "hang", GPU_C)
+        self.addCleanup(self.lab.control, "fault", "wake", GPU_C)
+        self.lab.start("lab-apply", f"gpuplan apply {name} --yes --parallelism 1 " + " ".join(targets(GPU_B, GPU_C)))
+        self.lab.output("for i in $(seq 300); do ps -e -o stat=,args= | grep -q '^D.*gpuplan' && break; sleep 0.1; done; "
+                        "systemctl kill --signal KILL lab-apply")
+        processes = self.lab.output("ps -e -o stat=,args= | grep gpuplan")
+        self.assertRegex(processes, r"(?m)^D.*gpuplan")
+        self.assertNotIn("gpuplan apply", processes)
+        self.assertIn("killed", self.run_gpuplan("history", "--cluster", "lab").output)
+        rollback = self.run_gpuplan("rollback", "--cluster", "lab", "--yes", status=7)
+        self.assertIn(GPU_C, rollback.output)
+        self.assert_returned(GPU_B)
+
 
 class Killed(LabCase):
     @variant("default")
