@@ -39,7 +39,7 @@ std::optional<Planned> make_plan(Session& session) {
 int run_plan(Session& session) {
   const std::optional<Planned> planned = make_plan(session);
   if (!planned) return exit_done;
-  session.warn_if_locked();
+  session.warn_of_open_run();
   const Plan& plan = planned->plan;
   const std::string& out = session.options.out;
   if (!out.empty()) save_plan(session, *planned, out);

@@ -11,6 +11,7 @@
 #include "command/exit_codes.h"
 #include "command/failure.h"
 #include "command/host_keys.h"
+#include "command/run_json.h"
 #include "command/spec_place.h"
 #include "host/interrupt.h"
 #include "loader/load_plugins.h"
@@ -155,9 +156,24 @@ void Session::read_journal() {
   if (exists(state.journal(cluster))) journal = Journal::open_read_only(state.journal(cluster), cluster);
 }
 
-void Session::warn_if_locked() {
+std::string Session::ways_to_end(const RunRecord& run) const {
+  // A verb that only reads the state needs no --host.
+  const bool must_name_host = run.host_description.rfind("sim:", 0) == 0 && options.host == "local";
+  const std::string host_flag = must_name_host ? " --host " + shell_quoted(run.host_description) : "";
+  const std::string apply = suggest("apply " + (run.spec_name.empty() ? "SPEC" : shell_quoted(run.spec_name)) + host_flag);
+  if (run.commit_begun) return fmt::format("`{}` completes the run; it cannot be undone any more", apply);
+  return fmt::format("`{}` goes on with it, `{}` undoes it", apply, suggest("rollback --cluster " + cluster + host_flag));
+}
+
+void Session::warn_of_open_run() {
   const std::optional<LockHolder> holder = lock_holder(state.lock(cluster));
-  if (!holder) return;
+  if (!holder) {
+    const std::optional<RunRecord> run = unfinished_run();
+    if (!run) return;
+    console.show({{Severity::warning, fmt::format("cluster {} has an open run: {}", cluster, describe_run(*run, false)), {},
+                   ways_to_end(*run), {}, {}}});
+    return;
+  }
   console.show({{Severity::warning, fmt::format("a run is going on in cluster {}: {}", cluster, describe(*holder)),
                  "what is read now may change", "plan again when it has ended", {}, {}}});
 }

@@ -62,8 +62,8 @@ struct Session {
 
   // For verbs that only look: no lock, no directories. `journal` stays null if there is none.
   void read_journal();
-  // Warns that what is read now may change, because a run is going on.
-  void warn_if_locked();
+  // Warns of a run that is going on, so that what is read now may change, or of one that has not ended well.
+  void warn_of_open_run();
   // For verbs that write: makes the directories, takes the lock, opens the journal if there is one.
   void lock_cluster();
   // The journal of lock_cluster(), made now if there is none.
@@ -72,6 +72,8 @@ struct Session {
   std::vector<OwnedResource> owned();
   // The last run, if it neither succeeded nor was rolled back.
   std::optional<RunRecord> unfinished_run();
+  // What completes and what undoes such a run: commands in a sentence without its full stop.
+  std::string ways_to_end(const RunRecord& run) const;
   // Refuses a host other than the one that the journal is about.
   void require_same_host();
   // What the journal says about a run of ours that starts now.

@@ -20,22 +20,10 @@ struct ClusterStatus {
   std::string next;
 };
 
-// `words` as a command for the server of `run`: status itself needs no --host.
-std::string suggest(const Session& session, std::string words, const RunRecord& run) {
-  const bool simulated = run.host_description.rfind("sim:", 0) == 0;
-  if (simulated && session.options.host == "local") words += " --host " + shell_quoted(run.host_description);
-  return session.suggest(words);
-}
-
 std::string next_step(const Session& session, const ClusterStatus& status) {
   if (status.holder) return "wait until the run has ended.";
   if (!status.unfinished) return {};
-  const RunRecord& run = *status.unfinished;
-  const std::string apply =
-      suggest(session, "apply " + (run.spec_name.empty() ? "SPEC" : shell_quoted(run.spec_name)), run);
-  if (status.unfinished->commit_begun) return fmt::format("`{}` completes the run; it cannot be undone any more.", apply);
-  return fmt::format("`{}` goes on with it, `{}` undoes it.", apply,
-                     suggest(session, "rollback --cluster " + status.name, run));
+  return session.ways_to_end(*status.unfinished) + ".";
 }
 
 ClusterStatus read_status(Session& session, const std::string& cluster) {

@@ -128,7 +128,10 @@ TEST_CASE("a killed run holds nothing") {
   Working working;
   CHECK(working.end_by(SIGKILL) == 137);
   CHECK_THAT(working.run({"history"}).out, contains("killed"));
+  CHECK_THAT(working.run({"plan", cli::h100_spec}).err,
+             contains("cluster gpu has an open run: 1 apply, killed") && contains(" goes on with it, `gpuplan rollback --cluster gpu"));
   working.expect_restored();
+  CHECK_THAT(working.run({"plan", cli::h100_spec}).err, !contains("open run"));
 }
 
 TEST_CASE("SIGTERM and SIGHUP end a run like Ctrl-C, each with its own exit code") {
