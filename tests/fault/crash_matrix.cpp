@@ -20,7 +20,7 @@ using namespace crash_matrix;
 constexpr const char* usage =
     "usage: crash_matrix [--full] [--scenario NAME] [--seed N] [--jobs N] [--list]\n"
     "       crash_matrix --scenario NAME --point POINT\n"
-    "  --full      every point, and random double faults; without it some rows are sampled\n"
+    "  --full      nothing sampled, and random double faults\n"
     "  --scenario  apply, rollback, destroy, remove-worker or move-gpu alone\n"
     "  --seed      decides which points are sampled, and the random ones (default: 1)\n"
     "  --jobs      trials at a time (default: one for each processor)\n"
