@@ -9,11 +9,15 @@ lab_masked_units=(
 )
 
 build_image() {
-  local unit
+  local unit release
+  release=$(<"$stage_kernel/release")
   cp -a --one-file-system "$stage_root/tree" tree
   cp -a "$stage_kernel/tree/." tree/usr/
   cp -r --no-preserve=ownership "$lab_source/image_files/." tree/
   install -D -m644 "$stage_guest/guest.qcow2" tree/srv/guest.qcow2
+  mkdir -p tree/boot/grub
+  cp "$stage_kernel/vmlinuz" "tree/boot/vmlinuz-$release"
+  cp "$stage_kernel/initrd.gz" "tree/boot/initrd.img-$release"
   for unit in "${lab_masked_units[@]}"; do ln -sf /dev/null "tree/etc/systemd/system/$unit"; done
   ln -sf ../lab-network.service tree/etc/systemd/system/multi-user.target.wants/
   : >tree/etc/fstab

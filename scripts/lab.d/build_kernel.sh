@@ -73,6 +73,7 @@ build_kernel() {
   mapfile -t modules < <(words_of "$lab_source"/{kernel,guest}_modules)
   copy_modules "$PWD/all" "$PWD/tree" "$release" "${modules[@]}"
   cp "all/boot/vmlinuz-$release" vmlinuz
+  echo "$release" >release
   rm -rf all
   build_nvidia_module "$release"
   depmod -b "$PWD/tree" "$release"

@@ -113,3 +113,37 @@ class Rebooted(LabCase):
     @variant("full")
     def test_bindings_that_driverctl_keeps_are_there_after_a_reboot(self):
         self.assert_binding_lasts("find /etc/driverctl.d -type f")
+
+
+class Booted(LabCase):
+    """A server whose kernel does not use its IOMMU, and whose GRUB is to make it do so."""
+
+    restores = True
+
+    def kernel_arguments(self):
+        """Of the menu's first entry."""
+        return self.lab.output(r"sed -n 's,^[[:space:]]*linux[[:space:]]*/boot/vmlinuz[^ ]* ,,p' /boot/grub/grub.cfg | head -n 1")
+
+    @variant("full")
+    def test_grub_is_set_and_after_a_reboot_everything_is_done_and_put_back(self):
+        self.lab.output("update-grub")
+        menu = self.lab.output("cat /boot/grub/grub.cfg")
+        arguments = self.kernel_arguments()
+        self.assertNotIn("iommu", arguments)
+        self.lab.control("fault", "boot", f"{arguments} intel_iommu=off")
+
+        name = self.write_spec({"worker-1": [GPU_A]})
+        self.assertIn("configure_boot", self.run_gpuplan("check", name, status=1).output)
+        name = self.write_spec({"worker-1": [GPU_A]}, host={"configure_boot": True})
+        apply = self.run_gpuplan("apply", name, "--yes", *targets(GPU_A), status=6)
+        self.assertIn("reboot", apply.output)
+        self.assertTrue(self.kernel_arguments().endswith("intel_iommu=on iommu=pt quiet"), self.kernel_arguments())
+        self.assertNotIn("vfio-pci", self.lab.functions(GPU_A)[0].driver)
+
+        self.lab.control("fault", "boot", self.kernel_arguments())
+        self.run_gpuplan("apply", name, "--yes", *targets(GPU_A))
+        self.assert_bound(GPU_A)
+        self.run_gpuplan("destroy", "--cluster", "lab", "--yes")
+        self.assert_returned(GPU_A)
+        self.assertEqual(self.lab.output("cat /boot/grub/grub.cfg"), menu)
+        self.assertEqual(self.lab.output("find /etc/default/grub.d -name '*gpuplan*'"), "")
