@@ -20,6 +20,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+// For finding and linking the program's libraries, on a machine that is busy.
+constexpr std::chrono::seconds start_limit(60);
+
 // Raised inside this file when an exchange is not over at its deadline.
 struct DeadlinePassed {};
 
@@ -110,7 +113,7 @@ FileAccessPool::~FileAccessPool() {
   for (const auto& child : idle_) child->requests.close();
   const auto deadline = steady_clock::now() + std::chrono::seconds(1);
   for (auto& child : idle_) {
-    if (!wait_for_child(child->pid, child->pidfd, deadline)) abandon(std::move(child));
+    if (!wait_for_child(child->pid, child->pidfd, deadline)) abandon(*child);
   }
 }
 
@@ -132,9 +135,24 @@ std::unique_ptr<FileAccessPool::Child> FileAccessPool::start() const {
   child->pidfd = open_pidfd(child->pid);
   child->requests = std::move(requests.write_end);
   child->answers = std::move(answers.read_end);
+  requests.read_end.close();
+  answers.write_end.close();
   set_nonblocking(child->requests);
   set_nonblocking(child->answers);
+  wait_until_it_listens(*child);
   return child;
+}
+
+void FileAccessPool::wait_until_it_listens(Child& child) const {
+  std::string reason = "it was not what this program starts for that";
+  try {
+    if (receive_answer(child, steady_clock::now() + start_limit)) return;
+  } catch (const DeadlinePassed&) {
+    reason = fmt::format("it did not start within {} s; this machine is too busy, or reads its disk too slowly", start_limit.count());
+  }
+  abandon(child);
+  throw HostError(HostError::Kind::failed, program_,
+                  fmt::format("cannot start {} {}, which reads files of the kernel: {}", program_, file_access_child_flag, reason));
 }
 
 std::unique_ptr<FileAccessPool::Child> FileAccessPool::take() {
@@ -150,7 +168,7 @@ std::unique_ptr<FileAccessPool::Child> FileAccessPool::take() {
     }
     if (!child) return start();
     if (!has_ended(child->pidfd)) return child;
-    abandon(std::move(child));
+    abandon(*child);
   }
 }
 
@@ -159,9 +177,9 @@ void FileAccessPool::keep(std::unique_ptr<Child> child) {
   idle_.push_back(std::move(child));
 }
 
-void FileAccessPool::abandon(std::unique_ptr<Child> child) {
-  kill(child->pid, SIGKILL);
-  abandoned_->add(child->pid);
+void FileAccessPool::abandon(const Child& child) const {
+  kill(child.pid, SIGKILL);
+  abandoned_->add(child.pid);
 }
 
 bool FileAccessPool::send(const Child& child, const std::string& bytes, SteadyTime deadline) {
@@ -192,29 +210,33 @@ bool FileAccessPool::receive(const Child& child, std::string& bytes, std::size_t
   return true;
 }
 
+std::optional<FileAnswer> FileAccessPool::receive_answer(const Child& child, SteadyTime deadline) {
+  std::string bytes;
+  if (!receive(child, bytes, frame_header_size, deadline)) return std::nullopt;
+  const auto length = frame_length(bytes, FrameKind::answer);
+  if (!length || !receive(child, bytes, *length, deadline)) return std::nullopt;
+  return decode_answer(bytes);
+}
+
 FileAnswer FileAccessPool::ask(const FileRequest& request, milliseconds limit) {
   std::unique_ptr<Child> child = take();
   const auto deadline = steady_clock::now() + limit;
   const std::string verb = word_of(request.operation);
   try {
-    std::string bytes;
-    if (send(*child, encode(request), deadline) && receive(*child, bytes, frame_header_size, deadline)) {
-      const auto length = frame_length(bytes, FrameKind::answer);
-      if (length && receive(*child, bytes, *length, deadline)) {
-        if (auto answer = decode_answer(bytes)) {
-          keep(std::move(child));
-          return *std::move(answer);
-        }
+    if (send(*child, encode(request), deadline)) {
+      if (auto answer = receive_answer(*child, deadline)) {
+        keep(std::move(child));
+        return *std::move(answer);
       }
     }
   } catch (const DeadlinePassed&) {
-    abandon(std::move(child));
+    abandon(*child);
     throw HostError(HostError::Kind::timed_out, request.path,
                     fmt::format("cannot {} {}: the kernel did not answer within {} s; the driver behind it hangs, and "
                                 "this machine probably needs a reboot",
                                 verb, request.path, std::chrono::duration<double>(limit).count()));
   }
-  abandon(std::move(child));
+  abandon(*child);
   throw HostError(HostError::Kind::failed, request.path,
                   fmt::format("cannot {} {}: the process {} {} that was to do it ended without an answer", verb,
                               request.path, program_, file_access_child_flag));

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,7 @@ class FileAccessPool {
   FileAccessPool(std::string program, std::shared_ptr<AbandonedChildren> abandoned);
   ~FileAccessPool();
 
-  // What perform() returns, from a child. Throws HostError: timed_out after `limit`, failed if no child
+  // What perform() returns, from a child. Throws HostError: timed_out `limit` after a child listened, failed if no child
   // can be started or one ended without an answer.
   FileAnswer ask(const FileRequest& request, std::chrono::milliseconds limit);
 
@@ -35,9 +36,11 @@ class FileAccessPool {
   std::unique_ptr<Child> start() const;
   std::unique_ptr<Child> take();
   void keep(std::unique_ptr<Child> child);
-  void abandon(std::unique_ptr<Child> child);
+  void abandon(const Child& child) const;
+  void wait_until_it_listens(Child& child) const;
   static bool send(const Child& child, const std::string& bytes, SteadyTime deadline);
   static bool receive(const Child& child, std::string& bytes, std::size_t size, SteadyTime deadline);
+  static std::optional<FileAnswer> receive_answer(const Child& child, SteadyTime deadline);
 
   const std::string program_;
   const std::shared_ptr<AbandonedChildren> abandoned_;
