@@ -6,6 +6,7 @@
 #include <charconv>
 #include <sstream>
 
+#include "host/query_output.h"
 #include "report/diagnostic.h"
 
 namespace gpuplan {

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "host/interrupt.h"
+#include "host/query_output.h"
 #include "inventory/read_machine.h"
 #include "record/record_parts.h"
 #include "report/diagnostic.h"

@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 
+#include "host/query_output.h"
 #include "record/record_parts.h"
 #include "report/diagnostic.h"
 

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "host/pci/fabric.h"
+#include "host/query_output.h"
 #include "host_subject.h"
 
 namespace gpuplan::iommu_check {

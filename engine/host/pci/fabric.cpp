@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "host/pci/pci.h"
+#include "host/query_output.h"
 #include "json/json.h"
 
 namespace gpuplan {
@@ -20,18 +21,6 @@ std::optional<std::int64_t> parse_module(const std::string& text) {
 }
 
 }  // namespace
-
-std::string query_output(HostReader& host, std::vector<std::string> argv) {
-  Command command;
-  command.argv = std::move(argv);
-  try {
-    const CommandResult result = host.query(command);
-    return result.ok() ? result.output : "";
-  } catch (const HostError& error) {
-    if (error.kind() == HostError::Kind::timed_out) throw;
-    return {};
-  }
-}
 
 bool shares_fabric(FileReader& files) {
   std::istringstream lines(read_trimmed(files, fabric_config_path).value_or(""));

@@ -39,8 +39,6 @@ std::optional<std::int64_t> read_gpu_module(HostReader& host, const Bdf& gpu);
 // The partition of exactly these modules; a null pointer if there is none.
 const FabricPartition* find_partition(const std::vector<FabricPartition>& partitions, const GpuModules& modules);
 
-// What a command that changes nothing prints; empty if it fails or is not there. Throws HostError::timed_out.
-std::string query_output(HostReader& host, std::vector<std::string> argv);
 // What `nvidia-smi -i GPU -q` says; empty if it does not answer. Throws HostError::timed_out.
 std::string describe_by_nvidia_smi(HostReader& host, const Bdf& gpu);
 // "Enabled", "Disabled", "N/A" from the section "MIG Mode" of that text; empty if it has none.
