@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "host/names/pci_names.h"
-#include "host/pci/fabric.h"
+#include "host/pci/nvidia/fabric.h"
 #include "host/pci/pci.h"
 #include "host/pci/platform.h"
 #include "host/pci/topology.h"

@@ -168,7 +168,7 @@ void record_devices(HostReader& host, const Inventory& inventory, sim::Model& mo
     if (Interrupt::requested()) throw Interrupted();
     model.devices.push_back(device_of(host, item, inventory));
     for (const std::string& name : item.interfaces) model.devices.back().net.push_back(interfaces.at(name));
-    const std::string note = fmt::format("{}/{}", gpu_modules_path, item.function.address.to_string());
+    const std::string note = gpu_module_path(item.function.address);
     if (const auto module = read_trimmed(host.files(), note)) model.files[note].content = printable(*module) + "\n";
     if (item.hangs || item.function.driver != "nvidia" || !item.function.is_gpu()) continue;
     on_nvidia = true;

@@ -4,7 +4,7 @@
 #include <map>
 #include <sstream>
 
-#include "host/pci/fabric.h"
+#include "host/pci/nvidia/fabric.h"
 #include "host/query_output.h"
 #include "host_subject.h"
 
@@ -12,9 +12,6 @@ namespace gpuplan::iommu_check {
 namespace {
 
 constexpr const char* nvswitch_check = "nvswitch";
-constexpr const char* shared_remedy =
-    "set FABRIC_MODE=1 (shared NVSwitch) in /usr/share/nvidia/nvswitch/fabricmanager.cfg and run "
-    "`systemctl restart nvidia-fabricmanager`";
 
 // From `nvidia-smi -q`: "GPU 00000000:0A:00.0" and below it "Module ID : 5". GPUs that are not on the
 // nvidia driver are not in it.
@@ -67,9 +64,10 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
   const auto modules = read_modules(subject);
   if (partitions.empty()) {
     return subject.result(nvswitch_check, CheckStatus::warn,
-                          switches + ", Fabric Manager in shared mode, but its partitions cannot be read", "fmpm -l",
-                          "see that nvidia-fabricmanager runs and that `fmpm -l` lists partitions; a worker whose GPUs are "
-                          "not exactly one of them, or whose partition is not active, gets CUDA error 802");
+                          switches + ", Fabric Manager in shared mode, but its partitions cannot be read", partitions_source,
+                          fmt::format("see that {} runs and that `{}` lists partitions; a worker whose GPUs are not exactly "
+                                      "one of them, or whose partition is not active, gets CUDA error 802",
+                                      fabric_service, partitions_source));
   }
   std::string unknown;
   bool all_there = true;
@@ -93,7 +91,7 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
     return subject.result(nvswitch_check, CheckStatus::fail,
                           fmt::format("{} gets the GPU modules {}, and no Fabric Manager partition is exactly that",
                                       worker.name, listed(wanted)),
-                          "fmpm -l, nvidia-smi -q", choices(partitions, wanted.size(), modules),
+                          fabric_source, choices(partitions, wanted.size(), modules),
                           "worker_gpu_assignment." + worker.key);
   }
   const std::string model = switches + ", Fabric Manager in shared mode";
@@ -103,10 +101,10 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
                           "/sys/bus/pci/devices", "see the checks of the GPUs");
   }
   if (unknown.empty()) {
-    return subject.pass(nvswitch_check, model + "; the GPUs of each worker are one of its partitions", "fmpm -l, nvidia-smi -q");
+    return subject.pass(nvswitch_check, model + "; the GPUs of each worker are one of its partitions", fabric_source);
   }
   return subject.result(nvswitch_check, CheckStatus::warn,
-                        fmt::format("{}; the module ids of {} cannot be read", model, unknown), "nvidia-smi -q",
+                        fmt::format("{}; the module ids of {} cannot be read", model, unknown), modules_source,
                         "compare worker_gpu_assignment with `fmpm -l`, and activate the partitions with `fmpm -a` yourself, "
                         "or give the GPUs back to the nvidia driver first");
 }
@@ -124,8 +122,8 @@ CheckResult check_nvswitch(const HostSubject& subject) {
   if (count == 1) switches = "1 NVSwitch stays with the host";
   if (count == 0) switches = "the NVSwitches, which PCI does not show here, stay with the host";
   for (const std::string& service : subject.spec.host.stop_services) {
-    if (service != "nvidia-fabricmanager" && service != "nvidia-fabricmanager.service") continue;
-    return subject.result(nvswitch_check, CheckStatus::fail, "host.stop_services lists nvidia-fabricmanager", "",
+    if (!is_fabric_manager(service)) continue;
+    return subject.result(nvswitch_check, CheckStatus::fail, fmt::format("host.stop_services lists {}", fabric_service), "",
                           "take it out: without Fabric Manager no VM has NVLink, and gpuplan never stops it",
                           "host.stop_services");
   }
@@ -133,12 +131,13 @@ CheckResult check_nvswitch(const HostSubject& subject) {
   const bool only_single = std::all_of(subject.spec.workers.begin(), subject.spec.workers.end(),
                                        [](const WorkerSpec& worker) { return worker.gpu_indexes.size() <= 1; });
   const std::string found = switches + ", Fabric Manager is not in shared mode";
+  const std::string remedy = fmt::format("{} and run `systemctl restart {}`", how_to_share_fabric(), fabric_service);
   if (only_single) {
     return subject.result(nvswitch_check, CheckStatus::warn, found + "; VMs with one GPU work, without NVLink", fabric_config_path,
-                          shared_remedy);
+                          remedy);
   }
   return subject.result(nvswitch_check, CheckStatus::fail, found + "; VMs with several GPUs would get CUDA error 802", fabric_config_path,
-                        std::string(shared_remedy) + ", or give each worker one GPU");
+                        remedy + ", or give each worker one GPU");
 }
 
 }  // namespace gpuplan::iommu_check

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "gpu_subject.h"
-#include "host/pci/fabric.h"
+#include "host/pci/nvidia/fabric.h"
 #include "remedies.h"
 
 namespace gpuplan::vfio_bind {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "host/pci/nvidia/fabric.h"
 #include "services.h"
 
 namespace gpuplan::vfio_bind {
@@ -33,8 +34,8 @@ bool is_virtual_machine(const DeviceHolder& holder) {
 
 std::string how_to_free(const DeviceHolder& holder) {
   if (is_fabric_manager(holder.unit)) {
-    return "gpuplan never stops Fabric Manager; set FABRIC_MODE=1 (shared NVSwitch) in "
-           "/usr/share/nvidia/nvswitch/fabricmanager.cfg and restart it, then it lets go of the GPUs";
+    return fmt::format("gpuplan never stops Fabric Manager; {} and restart it, then it lets go of the GPUs",
+                       how_to_share_fabric());
   }
   if (is_virtual_machine(holder)) {
     return "do not kill it, it is a virtual machine: shut that down from inside, or choose another GPU";

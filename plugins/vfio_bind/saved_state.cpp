@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "boot_binding.h"
-#include "host/pci/fabric.h"
+#include "host/pci/nvidia/fabric.h"
 #include "services.h"
 
 namespace gpuplan::vfio_bind {

@@ -6,7 +6,7 @@
 #include <set>
 #include <sstream>
 
-#include "host/pci/fabric.h"
+#include "host/pci/nvidia/fabric.h"
 
 namespace gpuplan::vfio_bind {
 namespace {
@@ -50,8 +50,6 @@ void remove_empty_directories(FileSystem& files, const std::string& directory) {
   }
 }
 
-std::string module_path(const Bdf& gpu) { return fmt::format("{}/{}", gpu_modules_path, gpu.to_string()); }
-
 std::vector<std::string> recorded_units(FileReader& files) {
   if (files.kind(stopped_services_path) == FileKind::none) return {};
   return files.list(stopped_services_path);
@@ -92,8 +90,6 @@ std::string unit_name(const std::string& name) {
 }
 
 bool is_service(const std::string& unit) { return ends_with(unit, ".service"); }
-
-bool is_fabric_manager(const std::string& unit) { return unit_name(unit) == "nvidia-fabricmanager.service"; }
 
 std::vector<std::string> stoppable_services(const Spec& spec) {
   std::vector<std::string> units;
@@ -186,14 +182,14 @@ void SharedServices::set_persistence(const Bdf& gpu, bool on, Host& host, StepCo
 void SharedServices::note_module(const Bdf& gpu, std::int64_t module, Host& host) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const std::string text = fmt::format("{}", module);
-  if (read_trimmed(host.files(), module_path(gpu)) == text) return;
+  if (read_trimmed(host.files(), gpu_module_path(gpu)) == text) return;
   host.files().make_directory(gpu_modules_path, 0700);
-  host.files().put_file(module_path(gpu), text + "\n", 0600);
+  host.files().put_file(gpu_module_path(gpu), text + "\n", 0600);
 }
 
 void SharedServices::forget_module(const Bdf& gpu, Host& host) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (host.files().kind(module_path(gpu)) != FileKind::none) host.files().remove_file(module_path(gpu));
+  if (host.files().kind(gpu_module_path(gpu)) != FileKind::none) host.files().remove_file(gpu_module_path(gpu));
   remove_empty_directories(host.files(), gpu_modules_path);
 }
 

@@ -13,9 +13,7 @@ namespace gpuplan::vfio_bind {
 // "nvidia-persistenced" means "nvidia-persistenced.service", as for systemctl.
 std::string unit_name(const std::string& name);
 bool is_service(const std::string& unit);
-// Stopping it takes NVLink away from every GPU and VM of the machine: it is never stopped.
-bool is_fabric_manager(const std::string& unit);
-// The units that host.stop_services lets gpuplan stop, as systemd names them, in its order.
+// The units that host.stop_services lets gpuplan stop, as systemd names them, in its order; never Fabric Manager.
 std::vector<std::string> stoppable_services(const Spec& spec);
 // True if this unit is one of them.
 bool may_be_stopped(const std::string& unit, const Spec& spec);
@@ -40,7 +38,7 @@ class SharedServices {
   void start_waiting(const Bdf& gpu, Host& host, StepContext& context);
   // Does nothing if nvidia-smi is not installed any more.
   void set_persistence(const Bdf& gpu, bool on, Host& host, StepContext& context);
-  // Notes the module id of a GPU for as long as nvidia does not have it (host/pci/fabric.h).
+  // Notes the module id of a GPU for as long as nvidia does not have it (host/pci/nvidia/fabric.h).
   void note_module(const Bdf& gpu, std::int64_t module, Host& host);
   void forget_module(const Bdf& gpu, Host& host);
 

@@ -11,7 +11,6 @@ namespace gpuplan::vm_define {
 namespace {
 
 constexpr const char* inactive = "inactive";
-constexpr std::chrono::seconds switch_limit{120};
 
 // The partition of exactly these GPUs; nothing if there is none or if a module id is unknown, which goes to `unknown`.
 std::optional<FabricPartition> partition_of(const std::vector<std::string>& gpus,
@@ -57,30 +56,28 @@ bool was_active(const Json& captured, const std::string& id) {
 std::string who_overlaps(const FabricPartition& wanted, const std::vector<FabricPartition>& partitions) {
   for (const FabricPartition& other : partitions) {
     if (other.id == wanted.id || !other.active || !overlap(other, wanted)) continue;
-    return fmt::format("partition {0} shares GPUs with it and is active; if no VM uses those: `fmpm -d {0}`", other.id);
+    return fmt::format("partition {} shares GPUs with it and is active; if no VM uses those: `{}`", other.id,
+                       join_argv(partition_command(other.id, false).argv));
   }
-  return "look at `fmpm -l` and at /var/log/fabricmanager.log";
+  return fmt::format("look at `{}` and at {}", partitions_source, fabric_log_path);
 }
 
-// Fabric Manager refuses what is done already, so it is asked first.
 void switch_partition(const std::string& id, bool on, Host& host, StepContext& context) {
   if (id.empty() || !shares_fabric(host.files())) return;
   const char* const verb = on ? "activate" : "deactivate";
   const auto partitions = read_fabric_partitions(host);
   const auto partition = find_by_id(partitions, id);
   if (!partition) {
-    throw HostError(HostError::Kind::failed, "fmpm -l",
-                    fmt::format("cannot {} partition {}: Fabric Manager does not show it; see that nvidia-fabricmanager "
-                                "runs and that `fmpm -l` lists it, then run gpuplan again", verb, id));
+    throw HostError(HostError::Kind::failed, partitions_source,
+                    fmt::format("cannot {} partition {}: Fabric Manager does not show it; see that {} runs and that `{}` "
+                                "lists it, then run gpuplan again", verb, id, fabric_service, partitions_source));
   }
-  if (partition->active == on) return;
+  if (partition->active == on) return;  // Fabric Manager refuses what is done already
   context.progress(fmt::format("{} NVSwitch partition {}", on ? "activating" : "deactivating", id));
-  Command command;
-  command.argv = {"fmpm", on ? "-a" : "-d", id};
-  command.limit = switch_limit;
+  const Command command = partition_command(partition->id, on);
   const CommandResult result = host.run(command);
   if (result.ok()) return;
-  std::string said = result.output + result.errors;  // fmpm prints its errors on stdout
+  std::string said = result.output + result.errors;
   while (!said.empty() && said.back() == '\n') said.pop_back();
   throw HostError(HostError::Kind::failed, join_argv(command.argv),
                   fmt::format("cannot {} NVSwitch partition {}: {}; {}", verb, id,
@@ -112,18 +109,18 @@ void observe_partition(const Vm& vm, HostReader& host, Observation& observed) {
   if ((vm.gpus.empty() && now.empty()) || !shares_fabric(host.files())) return;
   const auto partitions = read_fabric_partitions(host);
   if (partitions.empty()) {
-    observed.unreadable.push_back(fmt::format("{}: `fmpm -l` lists no partitions", active_partition));
+    observed.unreadable.push_back(fmt::format("{}: `{}` lists no partitions", active_partition, partitions_source));
     return;
   }
   std::vector<std::string> unknown;
   if (const auto wanted = partition_of(vm.gpus, partitions, host, unknown)) {
     observed.attributes.set(wanted_partition, fmt::format("{}", wanted->id));
-    observed.read_from[wanted_partition] = "fmpm -l, nvidia-smi -q";
+    observed.read_from[wanted_partition] = fabric_source;
   }
   const auto has = partition_of(now, partitions, host, unknown);
   if (observed.exists && has) {
     observed.attributes.set(active_partition, has->active ? fmt::format("{}", has->id) : std::string(inactive));
-    observed.read_from[active_partition] = "fmpm -l";
+    observed.read_from[active_partition] = partitions_source;
   }
   if (unknown.empty()) return;
   observed.unreadable.push_back(fmt::format("{}: the module id of {} is known only while the nvidia driver has it",
@@ -216,13 +213,14 @@ void check_partition(const Vm& vm, HostReader& host, Findings& findings) {
     findings.fail("fabric-partition",
                   fmt::format("the GPUs of {} are NVSwitch partition {}, but partition {} has some of them and is active",
                               vm.name, wanted->id, other.id),
-                  "fmpm -l", fmt::format("if no VM uses it: `fmpm -d {}`", other.id));
+                  partitions_source,
+                  fmt::format("if no VM uses it: `{}`", join_argv(partition_command(other.id, false).argv)));
     return;
   }
   findings.pass("fabric-partition",
                 fmt::format("the GPUs of {} are NVSwitch partition {}, which is {}", vm.name, wanted->id,
                             wanted->active ? "active" : "free"),
-                "fmpm -l");
+                partitions_source);
 }
 
 }  // namespace gpuplan::vm_define

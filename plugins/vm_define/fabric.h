@@ -8,7 +8,7 @@
 
 #include "checks.h"
 #include "declaration.h"
-#include "host/pci/fabric.h"
+#include "host/pci/nvidia/fabric.h"
 #include "plugin/step_kind.h"
 
 namespace gpuplan::vm_define {

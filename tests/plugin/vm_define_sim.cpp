@@ -3,7 +3,7 @@
 #include <fstream>
 
 #include "host/guard/guarded_host.h"
-#include "host/pci/fabric.h"
+#include "host/pci/nvidia/fabric.h"
 #include "host/sim/sim_host.h"
 #include "support/host_error_of.h"
 #include "support/temporary_directory.h"

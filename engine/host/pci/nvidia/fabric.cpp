@@ -1,4 +1,4 @@
-#include "host/pci/fabric.h"
+#include "host/pci/nvidia/fabric.h"
 
 #include <fmt/format.h>
 
@@ -13,6 +13,8 @@
 namespace gpuplan {
 namespace {
 
+constexpr std::chrono::seconds switch_limit{120};
+
 std::optional<std::int64_t> parse_module(const std::string& text) {
   std::int64_t module = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), module);
@@ -21,6 +23,14 @@ std::optional<std::int64_t> parse_module(const std::string& text) {
 }
 
 }  // namespace
+
+std::string gpu_module_path(const Bdf& gpu) { return fmt::format("{}/{}", gpu_modules_path, gpu.to_string()); }
+
+bool is_fabric_manager(const std::string& unit) {
+  return unit == fabric_service || unit == fmt::format("{}.service", fabric_service);
+}
+
+std::string how_to_share_fabric() { return fmt::format("set FABRIC_MODE=1 (shared NVSwitch) in {}", fabric_config_path); }
 
 bool shares_fabric(FileReader& files) {
   std::istringstream lines(read_trimmed(files, fabric_config_path).value_or(""));
@@ -68,7 +78,7 @@ std::string current_mig_mode(const std::string& description) {
 }
 
 std::optional<std::int64_t> read_gpu_module(HostReader& host, const Bdf& gpu) {
-  const auto written = read_trimmed(host.files(), fmt::format("{}/{}", gpu_modules_path, gpu.to_string()));
+  const auto written = read_trimmed(host.files(), gpu_module_path(gpu));
   if (written) return parse_module(*written);
   const auto function = read_pci_function(host.files(), gpu);
   if (!function || function->driver != "nvidia") return std::nullopt;
@@ -88,6 +98,13 @@ const FabricPartition* find_partition(const std::vector<FabricPartition>& partit
   const auto found = std::find_if(partitions.begin(), partitions.end(),
                                   [&](const FabricPartition& partition) { return partition.modules == modules; });
   return found == partitions.end() || modules.empty() ? nullptr : &*found;
+}
+
+Command partition_command(std::int64_t partition, bool on) {
+  Command command;
+  command.argv = {"fmpm", on ? "-a" : "-d", std::to_string(partition)};
+  command.limit = switch_limit;
+  return command;
 }
 
 }  // namespace gpuplan

@@ -1,4 +1,4 @@
-// NVSwitch partitions, as Fabric Manager shows them. Read-only.
+// NVSwitch partitions, as Fabric Manager shows them, and how to switch them. Reading is thread-safe if the host is.
 // Source: NVIDIA Fabric Manager User Guide, "Shared NVSwitch Virtualization Model"; its tool `fmpm`.
 #pragma once
 
@@ -25,12 +25,22 @@ struct FabricPartition {
 };
 
 inline constexpr const char* fabric_config_path = "/usr/share/nvidia/nvswitch/fabricmanager.cfg";
+inline constexpr const char* fabric_log_path = "/var/log/fabricmanager.log";
+inline constexpr const char* fabric_service = "nvidia-fabricmanager";
+// What is asked for partitions, for the module ids of GPUs, and for both: where a finding was read from.
+inline constexpr const char* partitions_source = "fmpm -l";
+inline constexpr const char* modules_source = "nvidia-smi -q";
+inline constexpr const char* fabric_source = "fmpm -l, nvidia-smi -q";
 // Below it a file per GPU that is away from the nvidia driver holds its module id, which only that
 // driver can tell. vfio-bind writes and removes them; a reboot does so as well.
 inline constexpr const char* gpu_modules_path = "/run/gpuplan/gpu-modules";
+std::string gpu_module_path(const Bdf& gpu);  // that file of one GPU
 
+// True of the unit with or without its ending. Stopping it takes NVLink away from every GPU and VM of the machine.
+bool is_fabric_manager(const std::string& unit);
 // True if Fabric Manager is set to give partitions to VMs (FABRIC_MODE=1).
 bool shares_fabric(FileReader& files);
+std::string how_to_share_fabric();  // "set FABRIC_MODE=1 …"; it takes effect when Fabric Manager starts again
 // From `fmpm -l`; empty if it does not answer. Throws HostError::timed_out.
 std::vector<FabricPartition> read_fabric_partitions(HostReader& host);
 // From the file about it, else from `nvidia-smi -q` of this one GPU: looking at the others could get in
@@ -38,6 +48,8 @@ std::vector<FabricPartition> read_fabric_partitions(HostReader& host);
 std::optional<std::int64_t> read_gpu_module(HostReader& host, const Bdf& gpu);
 // The partition of exactly these modules; a null pointer if there is none.
 const FabricPartition* find_partition(const std::vector<FabricPartition>& partitions, const GpuModules& modules);
+// What activates or deactivates a partition. It refuses what is done already, and prints its errors on stdout.
+Command partition_command(std::int64_t partition, bool on);
 
 // What `nvidia-smi -i GPU -q` says; empty if it does not answer. Throws HostError::timed_out.
 std::string describe_by_nvidia_smi(HostReader& host, const Bdf& gpu);
