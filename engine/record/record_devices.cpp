@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "host/interrupt.h"
+#include "host/pci/nvidia/smi.h"
 #include "host/query_output.h"
 #include "inventory/read_machine.h"
 #include "record/record_parts.h"
@@ -60,9 +61,9 @@ void ask_nvidia(HostReader& host, const InventoryFunction& item, sim::Device& de
   device.minor = std::clamp(device.minor, -1, 255);
   device.unbind_lock = read_trimmed(host.files(), directory + "/unbindLock") == "1";
   device.model = item.driver_model;
-  const std::string description = describe_by_nvidia_smi(host, device.address);
-  device.persistence = value_of(description, "Persistence Mode") == "Enabled";
-  device.mig = current_mig_mode(description) == "Enabled";
+  const GpuDescription description = describe_gpu(host, device.address);
+  device.persistence = description.persistence == "Enabled";
+  device.mig = description.mig == "Enabled";
 }
 
 // The driver that would take the function if nothing were overridden: the one it has, that of a sibling, or for

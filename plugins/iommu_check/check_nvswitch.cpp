@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <map>
-#include <sstream>
 
 #include "host/pci/nvidia/fabric.h"
-#include "host/query_output.h"
+#include "host/pci/nvidia/smi.h"
 #include "host_subject.h"
 
 namespace gpuplan::iommu_check {
@@ -13,27 +12,12 @@ namespace {
 
 constexpr const char* nvswitch_check = "nvswitch";
 
-// From `nvidia-smi -q`: "GPU 00000000:0A:00.0" and below it "Module ID : 5". GPUs that are not on the
-// nvidia driver are not in it.
-std::map<Bdf, std::int64_t> read_modules_on_nvidia(HostReader& host) {
-  std::map<Bdf, std::int64_t> modules;
-  std::istringstream lines(query_output(host, {"nvidia-smi", "-q"}));
-  std::optional<Bdf> gpu;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.rfind("GPU ", 0) == 0 && line.size() >= 20) gpu = parse_bdf(line.substr(8));  // the domain has 8 digits there
-    const std::size_t key = line.find("Module I");
-    const std::size_t colon = line.find(':');
-    if (!gpu || key == std::string::npos || colon == std::string::npos || colon < key) continue;
-    std::istringstream value(line.substr(colon + 1));
-    std::int64_t number = 0;
-    if (value >> number) modules[*gpu] = number;
-  }
-  return modules;
-}
-
-// Also of GPUs that gpuplan has taken from that driver.
+// Also of GPUs that gpuplan has taken from their driver.
 std::map<Bdf, std::int64_t> read_modules(const HostSubject& subject) {
-  std::map<Bdf, std::int64_t> modules = read_modules_on_nvidia(subject.host);
+  std::map<Bdf, std::int64_t> modules;
+  for (const GpuDescription& gpu : describe_gpus(subject.host)) {
+    if (gpu.address && gpu.module) modules[*gpu.address] = *gpu.module;
+  }
   for (const GpuSpec& gpu : subject.spec.gpus) {
     if (modules.count(gpu.address) > 0) continue;
     if (const auto module = read_gpu_module(subject.host, gpu.address)) modules[gpu.address] = *module;

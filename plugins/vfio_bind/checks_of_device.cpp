@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "gpu_subject.h"
-#include "host/pci/nvidia/fabric.h"
+#include "host/pci/nvidia/smi.h"
 #include "remedies.h"
 
 namespace gpuplan::vfio_bind {
@@ -136,15 +136,13 @@ CheckResult check_sriov(const GpuSubject& subject) {
 
 // The mode outlives the driver: the guest would find a GPU cut into instances that it did not ask for.
 CheckResult check_mig(const GpuSubject& subject) {
-  const std::string gpu = subject.address.to_string();
-  const std::string from = fmt::format("nvidia-smi -i {} -q", gpu);
-  if (subject.gpu.driver != "nvidia") return subject.pass("mig", "only the nvidia driver could tell", path(subject, "driver"));
-  const std::string mode = current_mig_mode(describe_by_nvidia_smi(subject.host, subject.address));
-  if (mode.empty()) return subject.pass("mig", "nvidia-smi does not tell of a MIG mode", from);
+  const std::string from = description_source(subject.address);
+  if (!has_driver_tool(subject.gpu)) return subject.pass("mig", "only the nvidia driver could tell", path(subject, "driver"));
+  const std::string mode = describe_gpu(subject.host, subject.address).mig;
+  if (mode.empty()) return subject.pass("mig", fmt::format("{} does not tell of a MIG mode", driver_tool), from);
   if (mode != "Enabled") return subject.pass("mig", mode == "Disabled" ? "off" : "this GPU has none", from);
-  return subject.result("mig", CheckStatus::fail, fmt::format("{} is in MIG mode", gpu), from,
-                        fmt::format("end what uses its instances, then `nvidia-smi -i {} -mig 0` (on A100 and older also "
-                                    "`nvidia-smi -i {} --gpu-reset`)", gpu, gpu));
+  return subject.result("mig", CheckStatus::fail, fmt::format("{} is in MIG mode", subject.address.to_string()), from,
+                        "end what uses its instances, then " + how_to_end_mig(subject.address));
 }
 
 CheckResult check_reset(const GpuSubject& subject) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gpu_subject.h"
+#include "host/pci/nvidia/smi.h"
 #include "host/pci/platform.h"
 #include "host/virsh.h"
 #include "host/xml/domain_xml.h"
@@ -87,7 +88,7 @@ CheckResult foreign(const GpuSubject& subject, const DomainUse& use) {
                                     with_virsh(hypervisor, {"edit", use.name})));
 }
 
-// Without an nvidia-smi that only looks for a moment: gpuplan's own checks run some, side by side.
+// Without a program that only looks for a moment: gpuplan's own checks run some, side by side.
 std::vector<DeviceHolder> lasting_holders(const GpuSubject& subject, const PciFunction& function,
                                           std::vector<std::string>& unreadable) {
   constexpr int looks = 20;
@@ -95,8 +96,7 @@ std::vector<DeviceHolder> lasting_holders(const GpuSubject& subject, const PciFu
   for (int look = 1;; ++look) {
     std::vector<std::string> unreadable_now;
     auto holders = read_holders(subject.host.files(), function, unreadable_now);
-    const bool is_looked_at = std::any_of(holders.begin(), holders.end(),
-                                          [](const DeviceHolder& holder) { return holder.command == "nvidia-smi"; });
+    const bool is_looked_at = std::any_of(holders.begin(), holders.end(), only_looks);
     if (!is_looked_at || look == looks || Interrupt::requested()) {
       unreadable.insert(unreadable.end(), unreadable_now.begin(), unreadable_now.end());
       return holders;

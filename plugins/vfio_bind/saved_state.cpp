@@ -6,6 +6,7 @@
 
 #include "boot_binding.h"
 #include "host/pci/nvidia/fabric.h"
+#include "host/pci/nvidia/smi.h"
 #include "services.h"
 
 namespace gpuplan::vfio_bind {

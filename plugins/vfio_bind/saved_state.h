@@ -23,7 +23,7 @@ struct SavedFunction {
 // them (services.h).
 struct SavedState {
   std::vector<SavedFunction> functions;
-  bool persistence = false;  // the nvidia driver kept it initialized (nvidia-smi -pm 1)
+  bool persistence = false;  // its driver kept it initialized
   bool bound_at_boot = false;  // it was bound to vfio-pci at each boot already
   // Fabric Manager's id of the GPU, which nobody can tell while vfio-pci has it; only where it matters.
   std::optional<std::int64_t> module;

@@ -3,16 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <sstream>
 
 #include "host/pci/nvidia/fabric.h"
+#include "host/pci/nvidia/smi.h"
 
 namespace gpuplan::vfio_bind {
 namespace {
 
 constexpr std::chrono::seconds service_limit{120};
-constexpr std::chrono::seconds smi_limit{60};
 
 bool ends_with(const std::string& text, std::string_view ending) {
   return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
@@ -112,19 +113,6 @@ std::string describe(const DeviceHolder& holder) {
   return fmt::format("{} (pid {}, {}{})", name, holder.pid, is_container ? "" : "unit ", holder.unit);
 }
 
-bool persistence_is_on(const PciFunction& function, HostReader& host) {
-  if (function.driver != "nvidia") return false;
-  try {
-    const CommandResult result = host.query(command({"nvidia-smi", "-i", function.address.to_string(),
-                                                     "--query-gpu=persistence_mode", "--format=csv,noheader"},
-                                                    smi_limit));
-    return result.ok() && result.output.rfind("Enabled", 0) == 0;
-  } catch (const HostError& error) {
-    if (error.kind() == HostError::Kind::timed_out) throw;
-    return false;  // a broken nvidia-smi does not stand in the way of binding
-  }
-}
-
 void SharedServices::stop_holders(const PciFunction& function, Host& host, StepContext& context) {
   const std::lock_guard<std::mutex> lock(mutex_);
   std::vector<std::string> unreadable;
@@ -167,12 +155,13 @@ void SharedServices::start_waiting(const Bdf& gpu, Host& host, StepContext& cont
   remove_empty_directories(host.files(), stopped_services_path);
 }
 
-void SharedServices::set_persistence(const Bdf& gpu, bool on, Host& host, StepContext& context) {
+void SharedServices::set_persistence(const PciFunction& gpu, bool on, Host& host, StepContext& context) {
+  const std::optional<Command> set = persistence_command(gpu, on);
+  if (!set) return;
   const std::lock_guard<std::mutex> lock(mutex_);
   context.progress(fmt::format("persistence mode {}", on ? "on" : "off"));
-  const Command set = command({"nvidia-smi", "-i", gpu.to_string(), "-pm", on ? "1" : "0"}, smi_limit);
   try {
-    require_success(set, host.run(set));
+    require_success(*set, host.run(*set));
   } catch (const HostError& error) {
     if (error.kind() != HostError::Kind::not_found) throw;
     context.log(error.what());

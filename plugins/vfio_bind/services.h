@@ -1,4 +1,4 @@
-// The services that keep a GPU open, the nvidia driver's persistence mode, and notes about GPUs that are away.
+// The services that keep a GPU open, its driver's persistence mode, and notes about GPUs that are away.
 #pragma once
 
 #include <mutex>
@@ -21,11 +21,7 @@ bool may_be_stopped(const std::string& unit, const Spec& spec);
 // "python3 (pid 4242, unit jupyter.service)"
 std::string describe(const DeviceHolder& holder);
 
-// True if the nvidia driver has the function and says that persistence mode is on. False if nvidia-smi
-// is not installed or does not say.
-bool persistence_is_on(const PciFunction& function, HostReader& host);
-
-// GPUs are bound side by side, but share services and nvidia-smi: whoever touches those holds the mutex.
+// GPUs are bound side by side, but share services and what asks their driver: whoever touches those holds the mutex.
 // Which services gpuplan stopped, and which GPUs they had open, stands in files below
 // stopped_services_path. They vanish with a reboot, after which services start by themselves. So the
 // last of those GPUs to come back starts the service again, in whatever order and run that happens.
@@ -36,9 +32,9 @@ class SharedServices {
   // `gpu` has the host's driver again: starts the services stopped for it, unless they also wait for
   // another GPU that this run gives back.
   void start_waiting(const Bdf& gpu, Host& host, StepContext& context);
-  // Does nothing if nvidia-smi is not installed any more.
-  void set_persistence(const Bdf& gpu, bool on, Host& host, StepContext& context);
-  // Notes the module id of a GPU for as long as nvidia does not have it (host/pci/nvidia/fabric.h).
+  // Does nothing if its driver has no persistence mode, or what sets it is not installed any more.
+  void set_persistence(const PciFunction& gpu, bool on, Host& host, StepContext& context);
+  // Notes the module id of a GPU for as long as its driver does not have it (host/pci/nvidia/fabric.h).
   void note_module(const Bdf& gpu, std::int64_t module, Host& host);
   void forget_module(const Bdf& gpu, Host& host);
 

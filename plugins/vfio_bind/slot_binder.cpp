@@ -64,7 +64,7 @@ void SlotBinder::take(const SavedState& saved) {
 void SlotBinder::prepare(const PciFunction& function, bool persistence) {
   if (function.driver.empty() || function.driver == vfio) return;
   services_.stop_holders(function, host_, context_);
-  if (function.driver == "nvidia" && persistence) services_.set_persistence(function.address, false, host_, context_);
+  if (persistence) services_.set_persistence(function, false, host_, context_);
   wait_until_free(function);
   if (read(function.address).virtual_functions > 0) {
     throw HostError(HostError::Kind::busy, sysfs_device(function.address) + "/sriov_numvfs",
@@ -235,7 +235,7 @@ void SlotBinder::return_to(const SavedState& saved) {
   if (gpu && gpu->driver == vfio) return;
   services_.forget_module(gpu_, host_);
   services_.start_waiting(gpu_, host_, context_);
-  if (saved.persistence && gpu && gpu->driver == "nvidia") services_.set_persistence(gpu_, true, host_, context_);
+  if (saved.persistence && gpu) services_.set_persistence(*gpu, true, host_, context_);
 }
 
 void SlotBinder::restore(const SavedFunction& saved) {

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <sstream>
 
+#include "host/pci/nvidia/smi.h"
 #include "host/pci/pci.h"
 #include "host/query_output.h"
 #include "json/json.h"
@@ -15,14 +16,14 @@ namespace {
 
 constexpr std::chrono::seconds switch_limit{120};
 
-std::optional<std::int64_t> parse_module(const std::string& text) {
+}  // namespace
+
+std::optional<std::int64_t> parse_gpu_module(const std::string& text) {
   std::int64_t module = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), module);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return module;
 }
-
-}  // namespace
 
 std::string gpu_module_path(const Bdf& gpu) { return fmt::format("{}/{}", gpu_modules_path, gpu.to_string()); }
 
@@ -59,39 +60,12 @@ std::vector<FabricPartition> read_fabric_partitions(HostReader& host) {
   }
 }
 
-std::string describe_by_nvidia_smi(HostReader& host, const Bdf& gpu) {
-  return query_output(host, {"nvidia-smi", "-i", gpu.to_string(), "-q"});
-}
-
-std::string current_mig_mode(const std::string& description) {
-  std::istringstream lines(description);
-  bool in_section = false;
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t colon = line.find(':');
-    const bool is_heading = colon == std::string::npos;
-    if (is_heading) in_section = line.find("MIG Mode") != std::string::npos;
-    if (is_heading || !in_section || line.find("Current") >= colon) continue;
-    const std::size_t begin = line.find_first_not_of(' ', colon + 1);
-    return begin == std::string::npos ? "" : line.substr(begin, line.find_last_not_of(" \r") - begin + 1);
-  }
-  return {};
-}
-
 std::optional<std::int64_t> read_gpu_module(HostReader& host, const Bdf& gpu) {
   const auto written = read_trimmed(host.files(), gpu_module_path(gpu));
-  if (written) return parse_module(*written);
+  if (written) return parse_gpu_module(*written);
   const auto function = read_pci_function(host.files(), gpu);
-  if (!function || function->driver != "nvidia") return std::nullopt;
-  std::istringstream lines(describe_by_nvidia_smi(host, gpu));
-  for (std::string line; std::getline(lines, line);) {
-    // "Module ID", "Module Id": releases of the driver spell it differently.
-    const std::size_t key = line.find("Module I");
-    const std::size_t colon = line.find(':');
-    if (key == std::string::npos || colon == std::string::npos || colon < key) continue;
-    const std::size_t begin = line.find_first_not_of(' ', colon + 1);
-    return begin == std::string::npos ? std::nullopt : parse_module(line.substr(begin));
-  }
-  return std::nullopt;
+  if (!function || !has_driver_tool(*function)) return std::nullopt;
+  return describe_gpu(host, gpu).module;
 }
 
 const FabricPartition* find_partition(const std::vector<FabricPartition>& partitions, const GpuModules& modules) {

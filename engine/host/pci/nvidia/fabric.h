@@ -15,6 +15,7 @@ namespace gpuplan {
 
 // GPUs as Fabric Manager counts them: by physical module id, never by PCI order.
 using GpuModules = std::set<std::int64_t>;
+std::optional<std::int64_t> parse_gpu_module(const std::string& text);  // nothing for "N/A" and what else is no number
 
 // A set of GPUs that Fabric Manager can join by NVLink. CUDA works in a VM only if exactly the VM's GPUs
 // are a partition, and that is active.
@@ -43,17 +44,12 @@ bool shares_fabric(FileReader& files);
 std::string how_to_share_fabric();  // "set FABRIC_MODE=1 …"; it takes effect when Fabric Manager starts again
 // From `fmpm -l`; empty if it does not answer. Throws HostError::timed_out.
 std::vector<FabricPartition> read_fabric_partitions(HostReader& host);
-// From the file about it, else from `nvidia-smi -q` of this one GPU: looking at the others could get in
-// the way of whoever is unbinding them. Nothing if neither says. Throws HostError::timed_out.
+// From the file about it, else from what its driver says of this one GPU. Nothing if neither says. Throws
+// HostError::timed_out.
 std::optional<std::int64_t> read_gpu_module(HostReader& host, const Bdf& gpu);
 // The partition of exactly these modules; a null pointer if there is none.
 const FabricPartition* find_partition(const std::vector<FabricPartition>& partitions, const GpuModules& modules);
 // What activates or deactivates a partition. It refuses what is done already, and prints its errors on stdout.
 Command partition_command(std::int64_t partition, bool on);
-
-// What `nvidia-smi -i GPU -q` says; empty if it does not answer. Throws HostError::timed_out.
-std::string describe_by_nvidia_smi(HostReader& host, const Bdf& gpu);
-// "Enabled", "Disabled", "N/A" from the section "MIG Mode" of that text; empty if it has none.
-std::string current_mig_mode(const std::string& description);
 
 }  // namespace gpuplan
