@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "host/interrupt.h"
+#include "host/pci/nvidia/driver.h"
 #include "host/xml/domain_xml.h"
 #include "inventory/inventory.h"
 #include "inventory/read_machine.h"
@@ -34,18 +35,6 @@ void read_identity(FileReader& files, PciFunction& function) {
   }
 }
 
-// "Model: \t\t NVIDIA H100 80GB HBM3" of the nvidia driver.
-std::string read_driver_model(FileReader& files, const Bdf& address) {
-  const std::string text =
-      read_trimmed(files, fmt::format("/proc/driver/nvidia/gpus/{}/information", address.to_string())).value_or("");
-  const std::size_t key = text.rfind("Model:", 0) == 0 ? 0 : text.find("\nModel:");
-  if (key == std::string::npos) return {};
-  const std::size_t begin = text.find_first_not_of(" \t", text.find(':', key) + 1);
-  if (begin == std::string::npos) return {};
-  const std::string model = text.substr(begin, text.find('\n', begin) - begin);
-  return model == "Unknown" ? "" : printable(model);
-}
-
 // One function alone: one that hangs must not hide the others.
 InventoryFunction read_one(FileReader& files, const Bdf& address, PciNames& names, Inventory& inventory) {
   InventoryFunction item;
@@ -58,7 +47,7 @@ InventoryFunction read_one(FileReader& files, const Bdf& address, PciNames& name
                       read_hex(files, directory + "/subsystem_device")};
     item.path = read_pci_path(files, address);
     item.off_the_bus = item.function.is_gpu() && is_off_the_bus(files, address);
-    if (item.function.driver == "nvidia") item.driver_model = read_driver_model(files, address);
+    item.driver_model = driver_model(files, item.function);
   } catch (const HostError& error) {
     if (error.kind() != HostError::Kind::timed_out) throw;
     item.hangs = true;

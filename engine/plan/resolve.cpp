@@ -4,19 +4,15 @@
 
 #include <algorithm>
 
+#include "host/pci/nvidia/driver.h"
 #include "host/pci/pci.h"
 
 namespace gpuplan {
 namespace {
 
-constexpr std::uint16_t nvidia = 0x10DE;
-
-// Without gpu_device_ids only NVIDIA's count: what a server's management controller shows is a
-// display controller as well.
 bool is_wanted(const PciFunction& function, const std::vector<PciId>& ids) {
-  if (!function.is_gpu()) return false;
-  if (ids.empty()) return function.id.vendor == nvidia;
-  return std::count(ids.begin(), ids.end(), function.id) > 0;
+  if (ids.empty()) return is_usual_gpu(function);
+  return function.is_gpu() && std::count(ids.begin(), ids.end(), function.id) > 0;
 }
 
 // "0000:03:00.0 (1a03:2000), …" or "none".

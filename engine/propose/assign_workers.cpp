@@ -5,13 +5,13 @@
 #include <map>
 #include <set>
 
+#include "host/pci/nvidia/driver.h"
 #include "propose/partition_search.h"
 #include "propose/proposal.h"
 
 namespace gpuplan {
 namespace {
 
-constexpr std::uint16_t nvidia_vendor = 0x10DE;
 constexpr std::array<std::string_view, 4> watching_services = {"nvidia-persistenced.service", "nvidia-dcgm.service",
                                                                "dcgm.service", "dcgm-exporter.service"};
 
@@ -128,7 +128,7 @@ std::vector<const InventoryFunction*> gpu_candidates(const Inventory& inventory,
       return other->function.address.same_slot(address);
     });
     if (item.function.boot_display) left_out.push_back({address, "this host boots on it"});
-    else if (item.function.id.vendor != nvidia_vendor) left_out.push_back({address, "it is not NVIDIA's"});
+    else if (!is_usual_gpu(item.function)) left_out.push_back({address, "it is not NVIDIA's"});
     else if (in_known_slot) left_out.push_back({address, "it travels with the GPU in the same slot"});
     else candidates.push_back(&item);
   }

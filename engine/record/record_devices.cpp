@@ -1,12 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <sstream>
 
 #include "host/interrupt.h"
-#include "host/pci/nvidia/smi.h"
+#include "host/pci/nvidia/driver.h"
 #include "host/query_output.h"
 #include "inventory/read_machine.h"
 #include "record/record_parts.h"
@@ -14,23 +13,6 @@
 
 namespace gpuplan {
 namespace {
-
-constexpr std::uint16_t nvidia_vendor = 0x10DE;
-
-std::string gpu_directory(const Bdf& address) { return "/proc/driver/nvidia/gpus/" + address.to_string(); }
-
-// The text behind "KEY :" in a text of such lines; empty if no line has the key.
-std::string value_of(const std::string& text, const std::string& key) {
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t colon = line.find(':');
-    const std::size_t begin = line.find_first_not_of(" \t");
-    if (colon == std::string::npos || line.compare(begin, key.size(), key) != 0) continue;
-    const std::size_t value = line.find_first_not_of(" \t", colon + 1);
-    return value == std::string::npos ? "" : line.substr(value, line.find_last_not_of(" \t\r") - value + 1);
-  }
-  return {};
-}
 
 std::vector<sim::Bar> bars_of(const PciFunction& function) {
   std::vector<sim::Bar> bars;
@@ -53,17 +35,15 @@ std::vector<std::string> sound_nodes(FileReader& files, const Bdf& address) {
   return nodes;
 }
 
-// What only the nvidia driver can tell of a GPU.
-void ask_nvidia(HostReader& host, const InventoryFunction& item, sim::Device& device) {
-  const std::string directory = gpu_directory(device.address);
-  const std::string minor = value_of(read_trimmed(host.files(), directory + "/information").value_or(""), "Device Minor");
-  std::from_chars(minor.data(), minor.data() + minor.size(), device.minor);
-  device.minor = std::clamp(device.minor, -1, 255);
-  device.unbind_lock = read_trimmed(host.files(), directory + "/unbindLock") == "1";
+// What only its driver can tell of a GPU.
+void ask_driver(HostReader& host, const InventoryFunction& item, sim::Device& device) {
+  const auto state = read_driver_state(host, item.function);
+  if (!state) return;
+  device.minor = std::clamp(state->minor.value_or(-1), -1, 255);
+  device.unbind_lock = state->is_locked;
   device.model = item.driver_model;
-  const GpuDescription description = describe_gpu(host, device.address);
-  device.persistence = description.persistence == "Enabled";
-  device.mig = description.mig == "Enabled";
+  device.persistence = state->persistence;
+  device.mig = state->mig;
 }
 
 // The driver that would take the function if nothing were overridden: the one it has, that of a sibling, or for
@@ -78,7 +58,7 @@ std::string default_driver_of(const InventoryFunction& item, const Inventory& in
   for (const InventoryFunction& other : inventory.functions) {
     if (other.function.id == function.id && is_hosts(other.function.driver)) return other.function.driver;
   }
-  if (function.id.vendor == nvidia_vendor && function.is_gpu()) return "nvidia";
+  if (const std::string usual = usual_driver(function); !usual.empty()) return usual;
   return function.class_code >> 8U == 0x0403 ? "snd_hda_intel" : "";
 }
 
@@ -116,7 +96,7 @@ sim::Device device_of(HostReader& host, const InventoryFunction& item, const Inv
   if (item.module && *item.module >= 1 && *item.module <= 64) device.module_id = static_cast<int>(*item.module);
   if (item.hangs) return device;
   device.sound = sound_nodes(host.files(), device.address);
-  if (device.driver == "nvidia") ask_nvidia(host, item, device);
+  ask_driver(host, item, device);
   return device;
 }
 
@@ -133,8 +113,9 @@ void record_modules(HostReader& host, sim::Model& model) {
   std::istringstream lines(read_trimmed(host.files(), "/proc/modules").value_or(""));
   for (std::string line; std::getline(lines, line);) loaded.insert(line.substr(0, line.find(' ')));
   // What the drivers of the functions and passthrough stand on; the others are nobody's business.
-  std::set<std::string> names = {"vfio", "vfio_iommu_type1", "vfio_pci", "vfio_pci_core", "kvm", "kvm_intel", "kvm_amd",
-                                 "irqbypass", "iommufd", "nvidia", "nvidia_uvm", "nvidia_modeset", "nvidia_drm", "nouveau"};
+  std::set<std::string> names = {"vfio",      "vfio_iommu_type1", "vfio_pci", "vfio_pci_core", "kvm",
+                                 "kvm_intel", "kvm_amd",          "irqbypass", "iommufd"};
+  names.insert(driver_modules.begin(), driver_modules.end());
   std::set<std::string> bound;
   for (const sim::Device& device : model.devices) {
     if (!device.driver.empty()) bound.insert(sim::module_of_driver(device.driver));
@@ -164,18 +145,19 @@ std::map<std::string, std::string> public_interface_names(const Inventory& inven
 void record_devices(HostReader& host, const Inventory& inventory, sim::Model& model) {
   const auto interfaces = public_interface_names(inventory);
   bool has_lock = false;
-  bool on_nvidia = false;
+  bool could_have_lock = false;
   for (const InventoryFunction& item : inventory.functions) {
     if (Interrupt::requested()) throw Interrupted();
     model.devices.push_back(device_of(host, item, inventory));
     for (const std::string& name : item.interfaces) model.devices.back().net.push_back(interfaces.at(name));
     const std::string note = gpu_module_path(item.function.address);
     if (const auto module = read_trimmed(host.files(), note)) model.files[note].content = printable(*module) + "\n";
-    if (item.hangs || item.function.driver != "nvidia" || !item.function.is_gpu()) continue;
-    on_nvidia = true;
-    has_lock = has_lock || host.files().kind(gpu_directory(item.function.address) + "/unbindLock") != FileKind::none;
+    const auto lock = unbind_lock(item.function);
+    if (item.hangs || !lock || !item.function.is_gpu()) continue;
+    could_have_lock = true;
+    has_lock = has_lock || host.files().kind(*lock) != FileKind::none;
   }
-  model.unbind_lock_offered = has_lock || !on_nvidia;
+  model.unbind_lock_offered = has_lock || !could_have_lock;
   record_modules(host, model);
 }
 

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "host/xml/domain_xml.h"
+#include "host/pci/nvidia/driver.h"
 #include "inventory/read_machine.h"
 #include "record/record_parts.h"
 #include "report/diagnostic.h"
@@ -79,19 +80,21 @@ void record_memory(const Inventory& inventory, sim::Model& model) {
 }  // namespace
 
 std::string public_kernel_parameters(const std::string& command_line) {
-  constexpr std::array<const char*, 27> kept = {
+  constexpr std::array<const char*, 25> kept = {
       "intel_iommu", "amd_iommu", "iommu", "iommu.", "intremap", "nointremap", "vfio", "pci", "pcie", "hugepages",
-      "hugepagesz", "default_hugepagesz", "video", "nouveau", "nvidia", "nomodeset", "kvm", "modprobe.blacklist",
-      "module_blacklist", "rd.driver.", "isolcpus", "nohz_full", "numa", "mem_encrypt", "efi", "nox2apic",
+      "hugepagesz", "default_hugepagesz", "video", "nomodeset", "kvm", "modprobe.blacklist", "module_blacklist",
+      "rd.driver.", "isolcpus", "nohz_full", "numa", "mem_encrypt", "efi", "nox2apic",
       "transparent_hugepage"};
   std::string text;
   std::istringstream words(command_line);
   for (std::string word; words >> word;) {
-    const bool matters = std::any_of(kept.begin(), kept.end(), [&](const std::string& name) {
+    const auto begins_with = [&](const std::string& name) {
       if (word.rfind(name, 0) != 0) return false;
       const char next = word.size() == name.size() ? '=' : word[name.size()];
       return next == '=' || next == '.' || next == '_' || next == '-' || name.back() == '.';
-    });
+    };
+    const bool matters = std::any_of(kept.begin(), kept.end(), begins_with) ||
+                         std::any_of(driver_modules.begin(), driver_modules.end(), begins_with);
     if (matters) text += fmt::format("{}{}", text.empty() ? "" : " ", printable(word));
   }
   return text;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "host/pci/nvidia/driver.h"
 #include "host/xml/domain_xml.h"
 #include "plugin/waiting.h"
 #include "remedies.h"
@@ -16,10 +17,6 @@ constexpr const char* drivers_probe = "/sys/bus/pci/drivers_probe";
 constexpr std::chrono::seconds least_limit{10};
 constexpr std::chrono::seconds lock_limit{10};
 constexpr std::chrono::milliseconds poll{1000};
-
-std::string lock_path(const Bdf& address) {
-  return fmt::format("/proc/driver/nvidia/gpus/{}/unbindLock", address.to_string());
-}
 
 std::string shown(const std::string& driver) { return driver.empty() ? "no driver" : driver; }
 
@@ -143,7 +140,7 @@ void SlotBinder::bind(const SavedFunction& saved, std::optional<std::int64_t> mo
 
 void SlotBinder::move_to_vfio(const PciFunction& now, std::optional<std::int64_t> module) {
   const std::string device = sysfs_device(now.address);
-  if (now.driver == "nvidia") take_unbind_lock(now);
+  if (const auto lock = unbind_lock(now)) take_unbind_lock(now, *lock);
   if (now.driver_override != vfio) write_override(now.address, vfio);
   if (module) services_.note_module(now.address, *module, host_);
   if (!now.driver.empty()) write(now.address, device + "/driver/unbind", now.address.to_string());
@@ -167,8 +164,7 @@ void SlotBinder::set_power_control(const Bdf& address, const std::string& value)
 
 // While the lock is held nobody can open the GPU, so the unbind that follows cannot wait for a client.
 // The driver takes it only if nobody has the GPU open, and says so only to a later read.
-void SlotBinder::take_unbind_lock(const PciFunction& function) {
-  const std::string path = lock_path(function.address);
+void SlotBinder::take_unbind_lock(const PciFunction& function, const std::string& path) {
   if (host_.files().kind(path) == FileKind::none) return look_once_more(function);
   const bool locked = wait("the unbind lock of " + function.address.to_string(), lock_limit, [&] {
     if (read_trimmed(host_.files(), path) == "1") return true;
@@ -180,14 +176,12 @@ void SlotBinder::take_unbind_lock(const PciFunction& function) {
   const auto holders = read_holders(host_.files(), function, unreadable);
   const std::string because =
       holders.empty()
-          ? fmt::format("no process has it open, so a part of the kernel does (a console of nvidia-drm, nvidia-peermem) or a "
-                        "CUDA job that hangs: `nvidia-smi -q -i {}` and `dmesg | tail` may tell which; end that and run "
-                        "gpuplan again, or reboot this host",
-                        function.address.to_string())
+          ? why_unbind_lock_is_refused(function.address)
           : fmt::format("it is held by {}; {}, then run gpuplan again", describe(holders.front()),
                         how_to_free(holders.front()));
   throw HostError(HostError::Kind::busy, path,
-                  fmt::format("the nvidia driver does not let go of {}: {}", function.address.to_string(), because));
+                  fmt::format("the {} driver does not let go of {}: {}", function.driver, function.address.to_string(),
+                              because));
 }
 
 // Not every build of the driver offers the lock. Then only the last look before the unbind protects.
@@ -199,8 +193,7 @@ void SlotBinder::look_once_more(const PciFunction& function) {
                               user->name, user->remedy));
 }
 
-void SlotBinder::release_unbind_lock(const Bdf& address) {
-  const std::string path = lock_path(address);
+void SlotBinder::release_unbind_lock(const Bdf& address, const std::string& path) {
   if (read_trimmed(host_.files(), path) == "1") write(address, path, "0");
 }
 
@@ -246,7 +239,7 @@ void SlotBinder::restore(const SavedFunction& saved) {
     write(now.address, sysfs_device(now.address) + "/driver/unbind", now.address.to_string());
     now.driver.clear();
   }
-  if (now.driver == "nvidia") release_unbind_lock(now.address);
+  if (const auto lock = unbind_lock(now)) release_unbind_lock(now.address, *lock);
   // Before the probe: with the override in place vfio-pci would take the function again. So it would with a saved one that
   // was never acted upon, as a killed run leaves it.
   const bool probes = now.driver.empty() && !saved.driver.empty();

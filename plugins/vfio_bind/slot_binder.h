@@ -41,9 +41,9 @@ class SlotBinder {
   void bind(const SavedFunction& saved, std::optional<std::int64_t> module);
   void move_to_vfio(const PciFunction& now, std::optional<std::int64_t> module);
   void set_power_control(const Bdf& address, const std::string& value);
-  void take_unbind_lock(const PciFunction& function);
+  void take_unbind_lock(const PciFunction& function, const std::string& path);
   void look_once_more(const PciFunction& function);
-  void release_unbind_lock(const Bdf& address);
+  void release_unbind_lock(const Bdf& address, const std::string& path);
   std::string give_back(SavedFunction saved, const std::string& last_driver);
   void restore(const SavedFunction& saved);
   void probe_again(const Bdf& address, const std::string& wanted);

@@ -3,32 +3,13 @@
 #include <algorithm>
 #include <sstream>
 
+#include "host/pci/device_files.h"
+#include "host/pci/nvidia/device.h"
 #include "host/pci/pci.h"
 #include "report/diagnostic.h"
 
 namespace gpuplan {
 namespace {
-
-// The device files of one GPU, as the ends of the paths under which processes may have them open:
-// containers see them below other roots ("/run/nvidia/driver/dev/nvidia0").
-struct DeviceFiles {
-  std::vector<std::string> endings;
-  bool any_nvidia = false;  // the minor is unknown: every /dev/nvidiaN counts
-
-  bool matches(const std::string& target) const {
-    for (const std::string& ending : endings) {
-      if (target.size() >= ending.size() &&
-          target.compare(target.size() - ending.size(), ending.size(), ending) == 0) {
-        return true;
-      }
-    }
-    if (!any_nvidia) return false;
-    const std::size_t at = target.rfind("/dev/nvidia");
-    if (at == std::string::npos) return false;
-    const std::string minor = target.substr(at + std::string_view("/dev/nvidia").size());
-    return !minor.empty() && minor.find_first_not_of("0123456789") == std::string::npos;
-  }
-};
 
 bool is_number(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
@@ -44,33 +25,10 @@ std::vector<std::string> list_if_present(FileReader& files, const std::string& p
   }
 }
 
-std::optional<std::string> nvidia_minor(FileReader& files, const Bdf& address) {
-  const auto text = read_trimmed(files, fmt::format("/proc/driver/nvidia/gpus/{}/information", address.to_string()));
-  std::istringstream lines(text.value_or(""));
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t colon = line.find(':');
-    if (colon == std::string::npos || line.substr(0, colon).find("Device Minor") == std::string::npos) continue;
-    const std::size_t begin = line.find_first_not_of(" \t", colon + 1);
-    if (begin == std::string::npos) return std::nullopt;
-    const std::string minor = line.substr(begin, line.find_last_not_of(" \t\r") - begin + 1);
-    if (is_number(minor)) return minor;
-  }
-  return std::nullopt;
-}
-
 DeviceFiles device_files(FileReader& files, const PciFunction& function, std::vector<std::string>& unreadable) {
   DeviceFiles result;
   const std::string device = sysfs_device(function.address);
-  if (function.driver == "nvidia") {
-    if (const auto minor = nvidia_minor(files, function.address)) {
-      result.endings.push_back("/dev/nvidia" + *minor);
-    } else {
-      result.any_nvidia = true;
-      unreadable.push_back(fmt::format(
-          "which /dev/nvidiaN belongs to {0} is unknown (no \"Device Minor\" in /proc/driver/nvidia/gpus/{0}/information)",
-          function.address.to_string()));
-    }
-  }
+  add_driver_files(files, function, result, unreadable);
   if (function.driver == "vfio-pci") {
     if (function.iommu_group) result.endings.push_back(fmt::format("/dev/vfio/{}", *function.iommu_group));
     for (const std::string& name : list_if_present(files, device + "/vfio-dev")) {
@@ -162,7 +120,7 @@ std::string open_device_file(FileReader& files, const std::string& process, cons
 std::vector<DeviceHolder> holders_of(FileReader& files, const DeviceFiles& devices, const Bdf& function,
                                      std::vector<std::string>& unreadable) {
   std::vector<DeviceHolder> holders;
-  if (devices.endings.empty() && !devices.any_nvidia) return holders;
+  if (devices.empty()) return holders;
   std::size_t denied = 0;
   for (const std::string& name : list_if_present(files, "/proc")) {
     if (!is_number(name) || name.size() > 10) continue;
@@ -192,6 +150,13 @@ std::vector<DeviceHolder> holders_of(FileReader& files, const DeviceFiles& devic
 }
 
 }  // namespace
+
+bool DeviceFiles::matches(const std::string& path) const {
+  const auto ends_path = [&](const std::string& ending) { return ends_with(path, ending); };
+  if (std::any_of(endings.begin(), endings.end(), ends_path)) return true;
+  const std::size_t at = any_number_of.empty() ? std::string::npos : path.rfind(any_number_of);
+  return at != std::string::npos && is_number(path.substr(at + any_number_of.size()));
+}
 
 std::vector<DeviceHolder> read_holders(FileReader& files, const PciFunction& function,
                                        std::vector<std::string>& unreadable) {

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <sstream>
 
+#include "host/pci/nvidia/device.h"
+
 namespace gpuplan {
 namespace {
 
@@ -130,7 +132,7 @@ bool PciFunction::is_gpu() const {
   return kind == 0x0300 || kind == 0x0302 || kind == 0x0380 || kind == 0x1200;
 }
 
-bool PciFunction::is_nvswitch() const { return id.vendor == 0x10DE && class_code >> 8U == 0x0680; }
+bool PciFunction::is_nvswitch() const { return gpuplan::is_nvswitch(id, class_code); }
 
 bool PciFunction::is_bridge() const { return class_code >> 16U == 0x06 && !is_nvswitch(); }
 

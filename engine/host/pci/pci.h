@@ -38,7 +38,7 @@ struct PciFunction {
 
   bool is_gpu() const;       // class 0x0300, 0x0302, 0x0380 or 0x1200: an accelerator
   bool is_bridge() const;    // class 0x0604 and other 0x06xx that is not an NVSwitch: never bound
-  bool is_nvswitch() const;  // vendor 10de, class 0x0680
+  bool is_nvswitch() const;  // what joins GPUs of NVIDIA by NVLink
   bool is_usb_controller() const;  // class 0x0C03
   // True if its driver lets a VM have the rest of its IOMMU group: none, vfio's, pci-stub, and a PCI-to-PCI
   // bridge on pcieport. Source: driver_managed_dma in Linux drivers/pci and drivers/vfio (since 5.19).
@@ -81,12 +81,10 @@ struct DeviceHolder {
   std::string file;        // "/dev/nvidia0"
 };
 
-// Processes that hold the GPU at `address` open: its own /dev/nvidiaN (the minor from
-// /proc/driver/nvidia/gpus/BDF/information "Device Minor"), also below /run/nvidia/driver/dev, and
-// its /dev/dri nodes (from sysfs BDF/drm), and of an audio function those of /dev/snd (BDF/sound/cardN);
-// /dev/vfio/GROUP when bound to vfio-pci. Processes whose
-// descriptors may not be read are added to `unreadable` as one sentence. If the minor of a GPU on the
-// nvidia driver is unknown, whoever has any /dev/nvidiaN open counts, and `unreadable` says so.
+// Processes that hold a function open: the device file of a GPU's own driver (nvidia/device.h), /dev/dri and
+// /dev/accel (from sysfs BDF/drm and BDF/accel), of an audio function /dev/snd (BDF/sound/cardN), on vfio-pci
+// /dev/vfio/GROUP; also below another root, as containers see them. `unreadable` gets one sentence about processes whose
+// descriptors may not be read, and one if it is unknown which file is the GPU's: then whoever has any such file open counts.
 std::vector<DeviceHolder> read_holders(FileReader& files, const PciFunction& function,
                                        std::vector<std::string>& unreadable);
 

@@ -157,17 +157,6 @@ TEST_CASE("class names") {
   CHECK(named(0x144d, 0x010802) == "NVMe disk");
 }
 
-TEST_CASE("only an NVSwitch of NVIDIA's is no bridge among class 0680") {
-  PciFunction function;
-  function.class_code = 0x068000;
-  function.id.vendor = 0x10de;
-  CHECK(function.is_nvswitch());
-  CHECK_FALSE(function.is_bridge());
-  function.id.vendor = 0x8086;
-  CHECK_FALSE(function.is_nvswitch());
-  CHECK(function.is_bridge());
-}
-
 TEST_CASE("a device that reads as all ones has fallen off the bus") {
   MemoryHost host;
   MemoryPci bus(host);
@@ -225,22 +214,6 @@ TEST_CASE("processes that may not be looked into are said in one sentence") {
   CHECK(read_holders(host.files(), *read_pci_function(host.files(), gpu), unreadable).empty());
   CHECK(unreadable == std::vector<std::string>{"the open files of 2 processes may not be read, so whether one of them "
                                                "uses 0000:0a:00.0 is unknown"});
-}
-
-TEST_CASE("without the minor whoever holds any GPU counts") {
-  MemoryHost host;
-  MemoryPci bus(host);
-  bus.add({"0000:0a:00.0"});
-  bus.add({"0000:18:00.0"});
-  bus.hold("0000:18:00.0", 17, "other", "/");
-  host.links["/proc/18/fd/3"] = "/dev/nvidiactl";
-  host.contents.erase("/proc/driver/nvidia/gpus/0000:0a:00.0/information");
-  std::vector<std::string> unreadable;
-  const auto holders = read_holders(host.files(), *read_pci_function(host.files(), gpu), unreadable);
-  REQUIRE(holders.size() == 1);
-  CHECK(holders[0].pid == 17);
-  REQUIRE(unreadable.size() == 1);
-  REQUIRE_THAT(unreadable[0], contains("which /dev/nvidiaN belongs to 0000:0a:00.0 is unknown"));
 }
 
 TEST_CASE("on vfio-pci the group's file and the device's own count") {
