@@ -1,19 +1,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <set>
 
 #include "host/pci/nvidia/driver.h"
+#include "host/pci/nvidia/services.h"
 #include "propose/partition_search.h"
 #include "propose/proposal.h"
 
 namespace gpuplan {
 namespace {
-
-constexpr std::array<std::string_view, 4> watching_services = {"nvidia-persistenced.service", "nvidia-dcgm.service",
-                                                               "dcgm.service", "dcgm-exporter.service"};
 
 // GPUs that can only be given away together, as indexes.
 using Bundle = std::vector<std::size_t>;

@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 
+#include "host/pci/nvidia/services.h"
 #include "host/query_output.h"
 #include "record/record_parts.h"
 #include "report/diagnostic.h"
@@ -28,18 +29,14 @@ bool is_there(HostReader& host, std::vector<std::string> argv) {
 }
 
 void record_packages(HostReader& host, sim::Model& model) {
-  struct Program {
-    const char* package;  // in the model it brings the program
-    std::vector<std::string> argv;
-  };
-  const std::vector<Program> programs = {{"driverctl", {"driverctl", "--version"}},
-                                         {"libvirt-clients", {"virsh", "--version"}},
-                                         {"nvidia-fabricmanager", {"fmpm", "-l"}},
-                                         {"nvidia-utils", {"nvidia-smi", "-L"}},
-                                         {"qemu-system-x86", {"qemu-system-x86_64", "--version"}},
-                                         {"qemu-utils", {"qemu-img", "--version"}}};
+  // In the model the package brings the program.
+  std::vector<PackagedProgram> programs = driver_programs();
+  programs.insert(programs.end(), {{"driverctl", {"driverctl", "--version"}},
+                                   {"libvirt-clients", {"virsh", "--version"}},
+                                   {"qemu-system-x86", {"qemu-system-x86_64", "--version"}},
+                                   {"qemu-utils", {"qemu-img", "--version"}}});
   std::set<std::string> packages;
-  for (const Program& program : programs) {
+  for (const PackagedProgram& program : programs) {
     if (is_there(host, program.argv)) packages.insert(program.package);
   }
   for (const char* name : {"grub2-common", "libvirt-daemon-system", "ovmf", "dnsmasq-base", "qemu-system-x86", "qemu-utils"}) {
@@ -170,8 +167,8 @@ void record_fabric(const Inventory& inventory, FileReader& files, sim::Model& mo
 void record_programs(HostReader& host, const Inventory& inventory, sim::Model& model) {
   record_packages(host, model);
   record_qemu_user(host.files(), model);
-  std::set<std::string> units = {"libvirtd.service", "virtqemud.service", "nvidia-fabricmanager.service",
-                                 "nvidia-persistenced.service", "nvidia-dcgm.service"};
+  std::set<std::string> units = {"libvirtd.service", "virtqemud.service"};
+  units.insert(driver_services.begin(), driver_services.end());
   for (const InventoryFunction& item : inventory.functions) {
     for (const DeviceHolder& holder : item.holders) {
       if (is_unit_name(holder.unit)) units.insert(holder.unit);
