@@ -41,6 +41,33 @@ Json parse_values(const std::string& values_json) {
                   "gpu_operator.values is not a mapping of Helm values");
 }
 
+// What Helm prints as JSON; nothing if there is no release.
+std::optional<Json> ask(cluster::GuestView& control_plane, const std::vector<std::string>& argv) {
+  const CommandResult result = control_plane.query(argv);
+  if (result.exit_status == not_found_by_shell) return std::nullopt;  // where there is no Helm, it made no release
+  if (result.errors.find("release: not found") != std::string::npos) return std::nullopt;
+  if (!result.ok()) throw cluster::guest_failure(control_plane.target().node, argv, result);
+  try {
+    return parse_json(result.output, fmt::format("output of `{}`", join_argv(argv)));
+  } catch (const JsonError& error) {
+    throw HostError(HostError::Kind::failed, join_argv(argv), error.what());
+  }
+}
+
+Json newest_of(const Json& history) {
+  Json newest;
+  for (const Json& revision : history) {
+    if (newest.is_null() || int_at(revision, "/revision") > int_at(newest, "/revision")) newest = revision;
+  }
+  return newest;
+}
+
+// "v26.3.2" of "gpu-operator-v26.3.2"; that of another chart stays whole, for it is none of ours.
+std::string version_of_chart(const std::string& name_and_version) {
+  const std::string name = fmt::format("{}-", chart);
+  return name_and_version.rfind(name, 0) == 0 ? name_and_version.substr(name.size()) : name_and_version;
+}
+
 }  // namespace
 
 std::string chart_version(const std::string& in_spec) {
@@ -80,24 +107,14 @@ std::vector<std::string> helm_upgrade(const std::string& from, const std::string
 }
 
 std::optional<Release> find_release(cluster::GuestView& control_plane) {
-  const auto ask = [&](const char* what) -> std::optional<Json> {
-    const std::vector<std::string> argv = helm({"get", what, release_name, "-o", "json"});
-    const CommandResult result = control_plane.query(argv);
-    if (result.exit_status == not_found_by_shell) return std::nullopt;  // where there is no Helm, it made no release
-    if (result.errors.find("release: not found") != std::string::npos) return std::nullopt;
-    if (!result.ok()) throw cluster::guest_failure(control_plane.target().node, argv, result);
-    try {
-      return parse_json(result.output, fmt::format("output of `{}`", join_argv(argv)));
-    } catch (const JsonError& error) {
-      throw HostError(HostError::Kind::failed, join_argv(argv), error.what());
-    }
-  };
-  const std::optional<Json> metadata = ask("metadata");
-  if (!metadata) return std::nullopt;
-  const std::optional<Json> values = ask("values");
-  const bool has_values = values && values->is_object();
-  return Release{string_at(*metadata, "/version"), string_at(*metadata, "/status"),
-                 has_values ? values->dump() : "{}"};
+  const std::optional<Json> history = ask(control_plane, helm({"history", release_name, "-o", "json"}));
+  if (!history) return std::nullopt;
+  const Json revision = newest_of(*history);
+  const std::string status = string_at(revision, "/status");
+  if (status == "uninstalled") return std::nullopt;  // with --keep-history, by somebody else
+  const std::optional<Json> values = ask(control_plane, helm({"get", "values", release_name, "-o", "json"}));
+  if (!values) return std::nullopt;
+  return Release{version_of_chart(string_at(revision, "/chart")), status, values->is_object() ? values->dump() : "{}"};
 }
 
 std::string cluster_policy_state(cluster::ClusterView& view) {

@@ -37,7 +37,8 @@ std::vector<std::string> helm(std::vector<std::string> arguments);
 // `helm upgrade --install …` of the chart in a repository (https://, http://) or registry (oci://). Its values are in
 // values_path.
 std::vector<std::string> helm_upgrade(const std::string& from, const std::string& version);
-// Nothing if there is no release. Throws HostError if Helm fails otherwise.
+// The newest revision; nothing if there is no release. Throws HostError if Helm fails otherwise. It asks with what every
+// Helm 3 and 4 has: `helm get metadata` came with 3.13 only, and `helm list --all` went with 4.
 std::optional<Release> find_release(cluster::GuestView& control_plane);
 // "ready", "notReady"; empty without a ClusterPolicy.
 std::string cluster_policy_state(cluster::ClusterView& view);

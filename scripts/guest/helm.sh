@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Helm, for what is installed from charts. One that is there already is left alone, if it is of 3.13 or newer: older ones have
-# no `helm get metadata`.
+# Helm, for what is installed from charts. One that is there already is left alone, if it is of 3.8 or newer: older ones take
+# no charts from registries, and before 3.7 they do not wait for what they uninstall.
 #   helm.sh [--check] [--version X.Y.Z] [--repository URL]
 # Source: https://helm.sh/docs/intro/install/
 script=helm
@@ -8,7 +8,7 @@ option_version=4.2.2 option_repository=https://get.helm.sh
 # shellcheck source=scripts/guest/lib.sh
 declare -F need >/dev/null || source "$(dirname "$0")/lib.sh"
 
-first_minor_of_3=13
+first_minor_of_3=8
 
 version_of_helm() { helm version --short 2>/dev/null | sed -nE 's/^v([0-9]+\.[0-9]+\.[0-9]+).*/\1/p'; }
 has_helm() { [ -n "$(version_of_helm)" ]; }

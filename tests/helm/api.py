@@ -26,6 +26,9 @@ def merge(into, patch):
 class Api(http.server.BaseHTTPRequestHandler):
     objects = {}  # (type, name) → object
     unknown = []  # requests that nothing here answers
+    answers = threading.Event()  # cleared: what writes a ConfigMap hangs
+    answers.set()
+    refuses = False  # what writes a ConfigMap is refused
 
     def log_message(self, *_):
         pass
@@ -83,8 +86,22 @@ class Api(http.server.BaseHTTPRequestHandler):
         else:
             self.reply(*status(404, "NotFound", f'{kind} "{name}" not found'))
 
+    def is_refused(self, kind):
+        if kind != "configmaps":
+            return False
+        if not self.answers.is_set():
+            self.answers.wait(30)
+            self.close_connection = True
+            return True
+        if self.refuses:
+            self.body()
+            self.reply(*status(403, "Forbidden", "ConfigMaps are refused"))
+        return self.refuses
+
     def do_POST(self):
         kind, _ = self.place()
+        if self.is_refused(kind):
+            return
         item = self.body()
         item.setdefault("metadata", {})["uid"] = f"uid-{len(self.objects)}"
         self.objects[kind, item["metadata"]["name"]] = item
@@ -97,6 +114,8 @@ class Api(http.server.BaseHTTPRequestHandler):
 
     def do_PATCH(self):
         kind, name = self.place()
+        if self.is_refused(kind):
+            return
         merge(self.objects[kind, name], self.body())
         self.reply(200, self.objects[kind, name])
 

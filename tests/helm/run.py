@@ -31,7 +31,7 @@ INTEGRITY = "UO0AfsWUesTiH+eVn4JgyxAXFK3nspM/TuJNY5l/tM51DPiA3un11eyUYDsiK+CwqZD
 VALUES = "/root/gpuplan-gpu-operator-values.yaml"
 # What Helm 4 has of the flags: https://helm.sh/docs/helm/helm_upgrade/ and its neighbours, 4.2.2. Others of Helm 3's
 # were renamed there or mean something else (--atomic, --force, --dry-run).
-IN_HELM_4 = {"upgrade": {"install", "repo", "version", "values"}, "get": {"o"}, "uninstall": {"wait"}, "rollback": set(),
+IN_HELM_4 = {"upgrade": {"install", "repo", "version", "values"}, "get": {"o"}, "history": {"o"}, "uninstall": {"wait"}, "rollback": set(),
              "": {"kubeconfig", "namespace"}}
 
 failures = []
@@ -123,15 +123,49 @@ class Helm:
         self.kubeconfig.chmod(0o600)
         self.values = directory / "values.yaml"
 
-    def call(self, *argv):
+    def call(self, *argv, limit=120):
         environment = {"HOME": str(self.directory), "PATH": os.environ["PATH"]}
-        return subprocess.run([self.program, *argv], capture_output=True, text=True, env=environment, timeout=120, check=False)
+        return subprocess.run([self.program, *argv], capture_output=True, text=True, env=environment, timeout=limit, check=False)
 
-    def again(self, argv):
+    def again(self, argv, limit=120):
         """gpuplan's argv, with the places of this test."""
         places = {"/etc/kubernetes/admin.conf": str(self.kubeconfig), VALUES: str(self.values),
                   "https://helm.ngc.nvidia.com/nvidia": self.repository}
-        return self.call(*(places.get(word, word) for word in argv[1:]))
+        return self.call(*(places.get(word, word) for word in argv[1:]), limit=limit)
+
+
+def newest(helm, tail):
+    """What gpuplan reads of a release: its newest revision."""
+    seen = helm.again(["helm", "history", "gpu-operator", "-o", "json", *tail])
+    if seen.returncode != 0:
+        return None, None, seen.stderr
+    return max((entry["revision"], entry["chart"], entry["status"]) for entry in json.loads(seen.stdout))
+
+
+def try_cut_short(helm, upgrade, tail):
+    """A Helm that is killed while it installs, and the way that gpuplan takes then."""
+    api.Api.answers.clear()
+    try:
+        helm.again(upgrade, limit=5)
+        expect("an installation hangs where the API does", False)
+    except subprocess.TimeoutExpired:
+        pass
+    api.Api.answers.set()
+    expect("an installation that was killed is in the history", newest(helm, tail)[2] == "pending-install", newest(helm, tail))
+    cleared = helm.again(["helm", "uninstall", "gpu-operator", *tail])
+    expect("and `helm uninstall` clears it", cleared.returncode == 0 and "not found" in newest(helm, tail)[2], cleared.stderr)
+
+
+def check_script(script, program, directory):
+    """helm.sh, where this Helm or one that is too old is installed."""
+    old = directory / "old"
+    old.mkdir()
+    (old / "helm").write_text("#!/bin/sh\necho v3.7.2+g663a896\n")
+    (old / "helm").chmod(0o755)
+    for place, told in ((program, (0, "")), (old, (10, "Helm is too old\n"))):
+        check = subprocess.run(["bash", script, "--check"], capture_output=True, text=True, check=False,
+                               env={"PATH": f"{place}:{os.environ['PATH']}"})
+        expect(f"helm.sh finds {told}", (check.returncode, check.stdout) == told, check.stdout + check.stderr)
 
 
 def main():
@@ -182,30 +216,33 @@ def test(program, gpuplan, directory):
     upgrades = [argv for argv in commands if argv[1] == "upgrade" and "v26.3.2" in argv]
     uninstalls = [argv for argv in commands if argv[1] == "uninstall"]
     expect("the operator was installed and removed once", (len(upgrades), len(uninstalls)) == (1, 1), commands)
+    tail = ["--kubeconfig", "/etc/kubernetes/admin.conf", "--namespace", "gpu-operator"]
+    try_cut_short(helm, upgrades[0], tail)
     for revision in (1, 2):
         done = helm.again(upgrades[0])
         expect(f"Helm takes `helm upgrade --install`: revision {revision}", done.returncode == 0 and f"REVISION: {revision}" in done.stdout,
                done.stdout + done.stderr)
     expect("the chart's object is there", api.Api.objects.get(("configmaps", "values"), {}).get("data", {}).get("driver") == "false",
            api.Api.objects.keys())
-    tail = ["--kubeconfig", "/etc/kubernetes/admin.conf", "--namespace", "gpu-operator"]
+    expect("`helm history` tells version and status", newest(helm, tail) == (2, "gpu-operator-v26.3.2", "deployed"), newest(helm, tail))
     seen = helm.again(["helm", "get", "values", "gpu-operator", "-o", "json", *tail])
     expect("`helm get values` gives them back", seen.returncode == 0 and json.loads(seen.stdout) == yaml.safe_load(helm.values.read_text()),
            seen.stdout + seen.stderr)
     back = helm.again(["helm", "rollback", "gpu-operator", *tail])
     expect("Helm takes `helm rollback`", back.returncode == 0, back.stdout + back.stderr)
-    # Helm before 3.13 has no `helm get metadata`, by which gpuplan finds a release.
-    old = helm.again(["helm", "get", "metadata", "gpu-operator", "-o", "json", *tail])
-    expect("this Helm has no `helm get metadata`", old.returncode != 0, old.stdout)
-    check = subprocess.run(["bash", gpuplan.source / "scripts/guest/helm.sh", "--check"], capture_output=True, text=True, check=False,
-                           env={"PATH": f"{program.parent}:{os.environ['PATH']}"})
-    expect("and helm.sh says so", (check.returncode, check.stdout) == (10, "Helm is too old\n"), check.stdout + check.stderr)
+    check_script(gpuplan.source / "scripts/guest/helm.sh", program.parent, directory)
+    helm.values.write_text("driver: {version: 580.126.21}\n")  # without a change there is no request to refuse
+    api.Api.refuses = True
+    refused = helm.again(upgrades[0])
+    api.Api.refuses = False
+    expect("an upgrade that fails stays in the history", refused.returncode != 0 and newest(helm, tail)[2] == "failed", refused.stderr)
     gone = helm.again(uninstalls[0])
     expect("Helm takes `helm uninstall`", gone.returncode == 0, gone.stdout + gone.stderr)
     expect("and nothing is left", not api.Api.objects, api.Api.objects.keys())
-    absent = helm.again(["helm", "get", "values", "gpu-operator", "-o", "json", *tail])
-    expect("a release that is not there is told in the words that gpuplan looks for",
-           absent.returncode != 0 and "release: not found" in absent.stderr, absent.stderr)
+    for question in (["history"], ["get", "values"]):
+        absent = helm.again(["helm", *question, "gpu-operator", "-o", "json", *tail])
+        expect(f"helm {' '.join(question)}: no release is told in the words that gpuplan looks for",
+               absent.returncode != 0 and "release: not found" in absent.stderr, absent.stderr)
     expect("Helm asked for nothing that the API here has not", not api.Api.unknown, api.Api.unknown)
 
 

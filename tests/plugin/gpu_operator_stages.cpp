@@ -234,6 +234,47 @@ TEST_CASE("gpu-operator: a release that a killed Helm left locked is cleared") {
   }
 }
 
+// tests/helm tries the same command lines with a real Helm.
+TEST_CASE("gpu-operator: a release is read with what every Helm 3 and 4 has") {
+  ClusterRig rig;
+  join_all(rig);
+  rig.apply(address);
+  rig.host.queries.clear();
+  CHECK(rig.plan(address).action == Action::none);
+  std::vector<std::string> asked;
+  for (const std::string& query : rig.host.queries) {
+    if (query.find(": helm ") != std::string::npos) asked.push_back(query);
+  }
+  const std::string tail = " gpu-operator -o json --kubeconfig /etc/kubernetes/admin.conf --namespace gpu-operator";
+  CHECK(asked == std::vector<std::string>{"gpu-control-plane: helm history" + tail, "gpu-control-plane: helm get values" + tail});
+}
+
+TEST_CASE("gpu-operator: the newest revision counts, whatever became of it") {
+  ClusterRig rig;
+  join_all(rig);
+  rig.apply(address);
+  Json& release = rig.host.cluster()["releases"][release_key];
+  release["previous"] = {{"version", "v25.10.0"}, {"values", Json::object()}};
+  release["revision"] = 2;
+  CHECK(rig.plan(address).action == Action::none);
+  SECTION("an upgrade that failed is repeated") {
+    release["status"] = "failed";
+    CHECK(rig.plan(address).reasons == std::vector<std::string>{"`ready` is false, the spec says true"});
+    rig.apply(address);
+    CHECK(released(rig).at("status") == "deployed");
+    CHECK_FALSE(rig.host.changed("helm rollback"));
+    CHECK_FALSE(rig.host.changed("helm uninstall"));
+  }
+  SECTION("one that was uninstalled with its history kept is none") {
+    release["status"] = "uninstalled";
+    CHECK_FALSE(rig.observe(address).exists);
+  }
+  SECTION("of another chart the version is not ours") {
+    release["chart"] = "gpu-operator-fork";
+    CHECK(rig.plan(address).reasons.front() == "`version` is fork-v26.3.2, the spec says v26.3.2");
+  }
+}
+
 TEST_CASE("gpu-operator: undo of an update goes back to the version and values of before") {
   ClusterRig rig;
   join_all(rig);

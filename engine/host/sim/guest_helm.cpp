@@ -149,22 +149,35 @@ CommandResult helm_list(GuestCall&, SimCluster& cluster, const ParsedArgv& argum
 
 CommandResult helm_get(GuestCall&, SimCluster& cluster, const ParsedArgv& arguments) {
   const std::string what = arguments.words.size() > 1 ? arguments.words[1] : "";
-  if (what != "values" && what != "metadata")
-    return helm_fails(fmt::format("unknown command \"{}\" for \"helm get\"", what));
-  if (arguments.words.size() != 3) return helm_fails(fmt::format("\"helm get {}\" requires 1 argument", what));
+  if (what != "values") return helm_fails(fmt::format("unknown command \"{}\" for \"helm get\"", what));
+  if (arguments.words.size() != 3) return helm_fails("\"helm get values\" requires 1 argument");
   if (arguments.value("output") != "json") return helm_fails("the simulated helm prints --output json only");
   const Json* release = find_release(cluster, arguments, arguments.words[2]);
   if (release == nullptr) return helm_fails("release: not found");
-  if (what == "values") {
-    const Json& values = release->at("values");
-    return succeeds((values.empty() ? Json() : values).dump() + "\n");  // Helm prints null for none
+  const Json& values = release->at("values");
+  return succeeds((values.empty() ? Json() : values).dump() + "\n");  // Helm prints null for none
+}
+
+// The present revision, behind the one before it.
+CommandResult helm_history(GuestCall&, SimCluster& cluster, const ParsedArgv& arguments) {
+  if (arguments.words.size() != 2) return helm_fails("\"helm history\" requires 1 argument");
+  if (arguments.value("output") != "json") return helm_fails("the simulated helm prints --output json only");
+  const Json* release = find_release(cluster, arguments, arguments.words[1]);
+  if (release == nullptr) return helm_fails("release: not found");
+  const auto entry = [&](std::int64_t revision, const std::string& version, const std::string& status) {
+    return Json{{"revision", revision},   {"updated", api_time(int_at(*release, "/updated"))},
+                {"status", status},       {"chart", string_at(*release, "/chart") + "-" + version},
+                {"app_version", version}, {"description", ""}};
+  };
+  Json out = Json::array();
+  const std::int64_t revision = int_at(*release, "/revision");
+  const Json& previous = member_at(*release, "/previous");
+  if (!previous.is_null()) {
+    const bool is_under_way = string_at(*release, "/status").rfind("pending", 0) == 0;
+    out.push_back(entry(revision - 1, string_at(previous, "/version"), is_under_way ? "deployed" : "superseded"));
   }
-  const Json metadata = {
-      {"name", string_at(*release, "/name")},           {"chart", string_at(*release, "/chart")},
-      {"version", string_at(*release, "/version")},     {"appVersion", string_at(*release, "/version")},
-      {"namespace", string_at(*release, "/namespace")}, {"revision", int_at(*release, "/revision")},
-      {"status", string_at(*release, "/status")},       {"deployedAt", api_time(int_at(*release, "/updated"))}};
-  return succeeds(metadata.dump() + "\n");
+  out.push_back(entry(revision, string_at(*release, "/version"), string_at(*release, "/status")));
+  return succeeds(out.dump() + "\n");
 }
 
 CommandResult helm_uninstall(GuestCall&, SimCluster& cluster, const ParsedArgv& arguments) {
@@ -215,6 +228,7 @@ const std::map<std::string, HelmSubcommand>& helm_subcommands() {
         helm_upgrade}},
       {"list", {false, {{"output", 'o'}, {"all-namespaces", 'A', false}, {"all", 'a', false}}, helm_list}},
       {"get", {false, {{"output", 'o'}, {"revision"}}, helm_get}},
+      {"history", {false, {{"output", 'o'}, {"max"}}, helm_history}},
       {"uninstall", {true, {{"wait", '\0', false}, {"timeout"}, {"ignore-not-found", '\0', false}}, helm_uninstall}},
       {"rollback", {true, {{"wait", '\0', false}, {"timeout"}}, helm_rollback}},
       {"version", {false, {{"short", '\0', false}, {"template"}}, helm_version}}};

@@ -65,7 +65,7 @@ TEST_CASE("guest helm: a node without CUDA offers its GPUs, but the operator's v
              contains("\"state\": \"ready\""));
 }
 
-TEST_CASE("guest helm: list, get values, get metadata") {
+TEST_CASE("guest helm: list, get values, history") {
   World world = with_operator();
   const Json list = Json::parse(world.ask("cp", "helm list -o json" + helm_flags).output);
   REQUIRE(list.size() == 1);
@@ -76,11 +76,16 @@ TEST_CASE("guest helm: list, get values, get metadata") {
   REQUIRE(world.run("cp", install + " --values /root/values.yaml").ok());
   CHECK(world.ask("cp", "helm get values gpu-operator -o json" + helm_flags).output ==
         "{\"driver\":{\"enabled\":false},\"name\":\"2\",\"replicas\":2}\n");
-  const Json metadata = Json::parse(world.ask("cp", "helm get metadata gpu-operator -o json" + helm_flags).output);
-  CHECK(metadata.at("version") == "v26.3.2");
-  CHECK(metadata.at("revision") == 2);
-  CHECK(metadata.at("status") == "deployed");
-  CHECK(world.ask("cp", "helm get metadata other -o json" + helm_flags).errors == "Error: release: not found\n");
+  const Json history = Json::parse(world.ask("cp", "helm history gpu-operator -o json" + helm_flags).output);
+  REQUIRE(history.size() == 2);
+  CHECK(history.at(0).at("revision") == 1);
+  CHECK(history.at(0).at("status") == "superseded");
+  CHECK(history.at(1).at("revision") == 2);
+  CHECK(history.at(1).at("status") == "deployed");
+  CHECK(history.at(1).at("chart") == "gpu-operator-v26.3.2");
+  CHECK(world.ask("cp", "helm history other -o json" + helm_flags).errors == "Error: release: not found\n");
+  CHECK(world.ask("cp", "helm get metadata gpu-operator -o json" + helm_flags).errors ==
+        "Error: unknown command \"metadata\" for \"helm get\"\n");  // only Helm 3.13 and newer have it
 }
 
 TEST_CASE("guest helm: uninstall leaves the CRDs") {
