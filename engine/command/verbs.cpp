@@ -118,11 +118,12 @@ const std::vector<Verb>& all_verbs() {
        "gpuplan kubeconfig --merge --use-context && kubectl get nodes", {"merge", "use-context"}, run_kubeconfig},
       {"verify", "[SPEC]", "test whether the cluster and its GPUs work",
        "Asks the cluster whether its nodes are Ready, offer the planned GPUs and have a GPU Operator that is\n"
-       "ready. Then runs pods on each worker: nvidia-smi with one GPU and with all of them, and a CUDA program.\n"
-       "They run in the namespace gpuplan-verify, which is removed again. What others use is left to them: a\n"
-       "test without free GPUs is skipped. Of each failure the reason is told, where it is known, and what to\n"
-       "do. Exits with 1 if anything fails. `gpuplan apply` ends with the same tests, unless the spec says\n"
-       "`verify: false`. Without SPEC, --cluster names the cluster.",
+       "ready. What is not yet, as after a reboot, is waited for: 5 minutes, or `timeouts: {verify: ...}`. Then\n"
+       "runs pods on each worker: nvidia-smi with one GPU and with all of them, and a CUDA program. They run in\n"
+       "the namespace gpuplan-verify, which is removed again. What others use is left to them: a test without\n"
+       "free GPUs is skipped. Of each failure the reason is told, where it is known, and what to do. Exits with\n"
+       "1 if anything fails. `gpuplan apply` ends with the same tests, unless the spec says `verify: false`.\n"
+       "Without SPEC, --cluster names the cluster.",
        "gpuplan verify\ngpuplan verify h100.yaml --json", {}, run_verify},
       {"ssh", "NODE [-- COMMAND...]", "log in to a node, or run a command there",
        "Logs in as root with the cluster's own key, and only to who has the host key that gpuplan gave to the\n"

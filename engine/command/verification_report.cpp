@@ -29,6 +29,7 @@ Verification verify(Session& session, const Spec& spec) {
       if (!worker.machine && index < spec.gpus.size()) verified.on_host.push_back(spec.gpus[index].address);
     }
   }
+  request.patience = std::chrono::seconds(spec.timeouts.verify);
   request.has_operator = spec.gpu_operator.enabled;
   request.driver_in_container = spec.gpu_operator.driver == "operator";
   const auto show = session.console.passing_text();

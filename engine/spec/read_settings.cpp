@@ -132,6 +132,7 @@ void read_timeouts(MappingDecoder& document, Spec& spec, Diagnostics& diagnostic
   read("node_ready", spec.timeouts.node_ready);
   read("operator", spec.timeouts.operator_ready);
   read("unbind", spec.timeouts.unbind);
+  read("verify", spec.timeouts.verify);
   timeouts.finish();
 }
 

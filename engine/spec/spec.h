@@ -152,6 +152,7 @@ struct Timeouts {
   std::int64_t node_ready = 600;
   std::int64_t operator_ready = 1200;
   std::int64_t unbind = 60;
+  std::int64_t verify = 300;
 };
 
 struct Spec {

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <sstream>
 
+#include "plugin/waiting.h"
 #include "report/diagnostic.h"
 
 namespace gpuplan::verify {
@@ -218,8 +219,12 @@ Explanation explain_gpus(const VerifiedWorker& worker, std::int64_t offered, con
     return gpu_gone(node, request, fmt::format("{}; nvidia-smi in the guest sees {}", found, seen));
   }
   return {found, fmt::format("the guest sees all {} GPUs, but the device plugin does not offer them", seen),
-          fmt::format("that takes 3 to 5 minutes after a reboot; then look at {}",
-                      with_kubectl(request, "logs -n gpu-operator -l app=nvidia-device-plugin-daemonset --tail=50"))};
+          fmt::format("look at {}{}", with_kubectl(request, "logs -n gpu-operator -l app=nvidia-device-plugin-daemonset --tail=50"),
+                      or_more_time(request))};
+}
+
+std::string or_more_time(const VerifyRequest& request) {
+  return request.patience.count() == 0 ? "" : "; " + more_time("verify", request.patience.count());
 }
 
 }  // namespace gpuplan::verify

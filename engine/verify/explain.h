@@ -31,6 +31,9 @@ Explanation explain_gpus(const VerifiedWorker& worker, std::int64_t offered, con
 std::optional<Explanation> explain_on_host(const VerifiedWorker& worker, const std::string& found, const VerifyRequest& request,
                                            Host& host);
 
+// "; more time: …" for what was waited for; empty if nothing was.
+std::string or_more_time(const VerifyRequest& request);
+
 // Lines of `nvidia-smi -L` that are GPUs. Pure.
 std::size_t count_gpus(const std::string& text);
 

@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 
 #include "host/interrupt.h"
 #include "report/diagnostic.h"
+#include "report/progress.h"
+#include "verify/cluster_objects.h"
 #include "verify/explain.h"
 
 namespace gpuplan {
@@ -32,33 +33,8 @@ bool Verification::passed() const {
 namespace verify {
 namespace {
 
-constexpr const char* gpu_resource = "nvidia.com/gpu";
 constexpr const char* validator_prefix = "nvidia-operator-validator";
-
-const Json& ready_condition(const Json& node) {
-  static const Json absent;
-  for (const Json& condition : member_at(node, "/status/conditions")) {
-    if (string_at(condition, "/type") == "Ready") return condition;
-  }
-  return absent;
-}
-
-// A quantity of GPUs, which is a whole number as text.
-std::int64_t gpus_in(const Json& quantities) {
-  if (!quantities.is_object()) return 0;
-  const auto found = quantities.find(gpu_resource);
-  if (found == quantities.end()) return 0;
-  return found->is_string()           ? std::atoll(found->get_ref<const std::string&>().c_str())
-         : found->is_number_integer() ? found->get<std::int64_t>()
-                                      : 0;
-}
-
-bool has_ended(const Json& pod) {
-  const std::string phase = string_at(pod, "/status/phase");
-  return phase == "Succeeded" || phase == "Failed";
-}
-
-std::string name_of(const Json& object) { return string_at(object, "/metadata/name"); }
+constexpr std::chrono::seconds pause{5};
 
 // What is known of one worker when the test pods are due.
 struct WorkerState {
@@ -75,17 +51,8 @@ class Verifier {
       : request_(request), host_(host), api_(host, request.control_plane) {}
 
   Verification run() {
-    say("asking the Kubernetes API");
-    if (check_api()) {
-      guarded("nodes", [&] { check_nodes(); });
-      if (planned_gpus() > 0 && request_.has_operator) {
-        guarded("cluster-policy", [&] { check_policy(); });
-        guarded("gpus", [&] { check_gpus(); });
-        guarded("pods", [&] { check_pods(); });
-      } else if (planned_gpus() > 0) {
-        add("gpus", cluster_node(), VerifyStatus::skipped,
-            "the spec has no GPU Operator, so that nothing offers the GPUs to Kubernetes");
-      }
+    if (ask_until_ready()) {
+      if (wants_gpus()) guarded("pods", [&] { check_pods(); });
     } else {
       for (const char* check : {"nodes", "gpus", "pods"})
         add(check, cluster_node(), VerifyStatus::skipped, "the Kubernetes API does not answer");
@@ -100,6 +67,7 @@ class Verifier {
     for (const VerifiedWorker& worker : request_.workers) sum += worker.gpus;
     return sum;
   }
+  bool wants_gpus() const { return planned_gpus() > 0 && request_.has_operator; }
   void say(const std::string& what) const {
     if (Interrupt::requested()) throw Interrupted();
     if (request_.progress) request_.progress(what);
@@ -114,7 +82,10 @@ class Verifier {
       const VerifiedWorker* worker = states_[subject].worker;
       std::optional<Explanation> on_host;
       if (worker != nullptr) on_host = explain_on_host(*worker, why.found, request_, host_);
-      if (on_host) why = std::move(*on_host);
+      if (on_host) {
+        why = std::move(*on_host);
+        cannot_come_ = true;
+      }
     }
     add(std::move(check), std::move(subject), VerifyStatus::fail, std::move(why.found), std::move(why.reason),
         std::move(why.next));
@@ -133,6 +104,37 @@ class Verifier {
     return fmt::format("`{} -- kubectl --kubeconfig /etc/kubernetes/admin.conf {}`",
                        request_.suggest(fmt::format("ssh {} --cluster {}", cluster_node(), request_.cluster)),
                        arguments);
+  }
+
+  // What a reboot takes away comes back by itself, some of it after minutes. False if the API does not answer.
+  bool ask_until_ready() {
+    const std::int64_t until = host_.clock().now() + request_.patience.count();
+    while (true) {
+      out_ = {};
+      states_.clear();
+      say("asking the Kubernetes API");
+      const bool answers = check_without_pods();
+      const std::int64_t left = until - host_.clock().now();
+      const auto failure = std::find_if(out_.results.begin(), out_.results.end(),
+                                        [](const VerifyResult& result) { return result.status == VerifyStatus::fail; });
+      if (failure == out_.results.end() || cannot_come_ || left <= 0) return answers;
+      say(fmt::format("waiting up to {} for {} on {}: {}", format_whole_duration(left), failure->check, failure->subject,
+                      failure->found));
+      host_.clock().sleep_for(std::min(pause, std::chrono::seconds(left)));
+    }
+  }
+
+  bool check_without_pods() {
+    if (!check_api()) return false;
+    guarded("nodes", [&] { check_nodes(); });
+    if (wants_gpus()) {
+      guarded("cluster-policy", [&] { check_policy(); });
+      guarded("gpus", [&] { check_gpus(); });
+    } else if (planned_gpus() > 0) {
+      add("gpus", cluster_node(), VerifyStatus::skipped,
+          "the spec has no GPU Operator, so that nothing offers the GPUs to Kubernetes");
+    }
+    return true;
   }
 
   bool check_api() {
@@ -161,6 +163,7 @@ class Verifier {
     if (node == nodes.end()) {
       add("node-ready", name, VerifyStatus::fail, "it is not a member of the cluster", "",
           fmt::format("`{}` makes it one", request_.suggest("apply " + request_.spec)));
+      cannot_come_ = true;
       return;
     }
     const Json& ready = ready_condition(*node);
@@ -192,11 +195,11 @@ class Verifier {
 
   void check_policy() {
     say("asking the GPU Operator");
-    const std::string again = fmt::format("it takes 3 to 5 minutes after a reboot; then look at its pods: {}",
-                                          kubectl("get pods -n gpu-operator"));
+    const std::string again = fmt::format("look at its pods: {}{}", kubectl("get pods -n gpu-operator"), or_more_time(request_));
     if (api_.object("customresourcedefinitions", "clusterpolicies.nvidia.com").is_null()) {
       add("cluster-policy", cluster_node(), VerifyStatus::fail, "the GPU Operator is not installed", "",
           fmt::format("`{}` installs it", request_.suggest("apply " + request_.spec)));
+      cannot_come_ = true;
       return;
     }
     const std::vector<Json> policies = api_.objects("clusterpolicies.nvidia.com");
@@ -368,6 +371,7 @@ class Verifier {
   std::vector<Json> nodes_;
   std::vector<Json> pods_;
   std::map<std::string, WorkerState> states_;
+  bool cannot_come_ = false;  // something failed that waiting does not mend
 };
 
 }  // namespace

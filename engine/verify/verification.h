@@ -1,6 +1,7 @@
 // Whether a cluster does what it was made for: its nodes, its GPUs, and programs that use them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -40,6 +41,7 @@ struct VerifyRequest {
   std::string spec = "SPEC";  // as suggested commands name it
   GuestTarget control_plane;
   std::vector<VerifiedWorker> workers;
+  std::chrono::seconds patience{0};  // with nodes and operator pods that are not ready yet, as after a reboot
   bool has_operator = true;          // something makes Kubernetes offer GPUs
   bool driver_in_container = false;  // the operator brings the driver
   // Called with what is being done, on the caller's thread. May be empty.
@@ -48,7 +50,8 @@ struct VerifyRequest {
   std::function<std::string(const std::string& words)> suggest;
 };
 
-// Asks the cluster through kubectl on its control plane, and runs pods in the namespace gpuplan-verify, which is
+// Asks the cluster through kubectl on its control plane, again and again until it is ready or the patience is over or
+// something is missing that does not come by itself; then runs pods in the namespace gpuplan-verify, which is
 // removed again whatever happens. The caller must hold the cluster's lock. What does not answer is a failed check.
 // Throws Interrupted, after the namespace was removed. Waits on the host's clock.
 // Source: https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/getting-started.html

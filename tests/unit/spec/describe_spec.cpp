@@ -61,8 +61,8 @@ std::string describe_spec(const Spec& spec) {
   for (const SpecFile& file : spec.ca_certificates)
     out += fmt::format("certificate {} at {}:{}\n", file.path, file.where.line, file.where.column);
   const Timeouts& t = spec.timeouts;
-  out += fmt::format("timeouts {} {} {} {} {} {}\n", t.guest_boot, t.ssh, t.kubeadm, t.node_ready, t.operator_ready,
-                     t.unbind);
+  out += fmt::format("timeouts {} {} {} {} {} {} {}\n", t.guest_boot, t.ssh, t.kubeadm, t.node_ready, t.operator_ready,
+                     t.unbind, t.verify);
   out += fmt::format("on failure {} verify {}\n", spec.on_failure, spec.verify);
   for (const auto& [kind, node] : spec.extensions) {
     out += fmt::format("extension {}: {} at {}:{}\n", kind, describe(node.kind()), node.where().line,

@@ -112,6 +112,63 @@ TEST_CASE("verify: a cluster that works passes every check") {
   CHECK_FALSE(rig.progress.empty());
 }
 
+TEST_CASE("verify: nodes that have just been rebooted are waited for, and the operator's pods on them") {
+  VerifyRig rig;
+  rig.request.patience = std::chrono::seconds(300);
+  FakeGuest& control_plane = rig.rig.host.machines.at("gpu-control-plane");
+  FakeGuest& rebooted = rig.rig.host.machines.at(worker);
+  control_plane.silent = true;
+  rebooted.running = false;
+  rebooted.cuda = false;
+  const std::int64_t began = rig.rig.host.time;
+  rig.request.progress = [&](const std::string& what) {
+    rig.progress.push_back(what);
+    const std::int64_t passed = rig.rig.host.time - began;
+    control_plane.silent = passed < 20;
+    rebooted.running = passed >= 40;
+    rebooted.cuda = passed >= 100;
+  };
+  CHECK(rig.run().passed());
+  const std::int64_t waited = rig.rig.host.time - began;
+  CHECK(waited >= 100);
+  CHECK(waited < 120);
+  const auto said = [&](const std::string& part) {
+    return std::any_of(rig.progress.begin(), rig.progress.end(), [&](const std::string& what) { return what.find(part) == 0; });
+  };
+  CHECK(said("waiting up to 5m 00s for api on gpu-control-plane: gpu-control-plane does not answer"));
+  CHECK(said("waiting up to 4m 40s for node-ready on gpu-worker-1: Kubelet stopped posting node status."));
+  CHECK(said("waiting up to 4m 20s for cluster-policy on gpu-control-plane: notReady"));
+}
+
+TEST_CASE("verify: nothing is waited for longer than the spec says, nor what does not come by itself") {
+  VerifyRig rig;
+  rig.request.patience = std::chrono::seconds(300);
+  const std::int64_t began = rig.rig.host.time;
+  std::int64_t waited = 0;
+  SECTION("a node that stays off") {
+    rig.rig.host.machines.at("gpu-worker-2").running = false;
+    waited = 300;
+  }
+  SECTION("an operator that stays as it is, of which it is said how to wait longer") {
+    rig.rig.host.machines.at(worker).cuda = false;
+    waited = 300;
+    const Verification verification = rig.run();
+    CHECK_THAT(result_of(verification, "cluster-policy", "gpu-control-plane").next,
+               contains("; more time: `timeouts: {verify: 10m}` in the spec"));
+    CHECK(verification.results.size() == 16);  // each check once, however often it was made
+    CHECK(rig.rig.host.time - began >= waited);
+    return;
+  }
+  SECTION("a worker that is no member") { REQUIRE(rig.kubectl("delete node gpu-worker-2").ok()); }
+  SECTION("an operator that was never installed") {
+    rig.rig.host.cluster()["crds"] = Json::array();
+    rig.rig.host.cluster()["releases"] = Json::object();
+  }
+  CHECK_FALSE(rig.run().passed());
+  CHECK(rig.rig.host.time - began >= waited);
+  CHECK(rig.rig.host.time - began < waited + 60);
+}
+
 TEST_CASE("verify: nothing of the cluster is other than before") {
   VerifyRig rig;
   const Json before = rig.rig.host.cluster();
