@@ -99,9 +99,9 @@ Explanation explain_output(const TestPod& pod, const std::string& text, const Ve
   }
   if (says(text, {"executable file not found"})) {
     return {found, "the container has no nvidia-smi, so the NVIDIA container toolkit did not put the driver into it",
-            fmt::format(
-                "look at the toolkit: {}",
-                with_kubectl(request, "logs -n gpu-operator -l app=nvidia-container-toolkit-daemonset --tail=50"))};
+            fmt::format("look at the toolkit: {}; or, where it is the node's own, `{} -- nvidia-ctk --version`",
+                        with_kubectl(request, "logs -n gpu-operator -l app=nvidia-container-toolkit-daemonset --tail=50"),
+                        request.suggest(fmt::format("ssh {} --cluster {}", pod.node, request.cluster)))};
   }
   return {found, "", fmt::format("run it by hand: {}", run_by_hand(pod, request))};
 }

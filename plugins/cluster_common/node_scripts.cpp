@@ -32,11 +32,17 @@ std::string networks_of(const Spec& spec) {
 }
 
 std::string purpose_of(const GuestScript& script) {
+// As the operator's merged values say it.
+bool operator_brings_toolkit(const GpuOperatorSpec& wanted) {
+  return bool_at(parse_json(wanted.values_json, "gpu_operator.values"), "/toolkit/enabled", wanted.driver == "operator");
+}
+
   if (script.name == "base") return "preparing the system";
   if (script.name == "firewall") return "opening the firewall";
   if (script.name == "containerd") return "setting up containerd";
   if (script.name == "nouveau") return "keeping nouveau away from the GPUs";
-  if (script.name == "nvidia") return "installing NVIDIA's driver";
+  if (script.name == "nvidia")
+    return fmt::format("installing NVIDIA's driver{}", script.arguments.empty() ? "" : " and container toolkit");
   return fmt::format("installing Kubernetes {}", script.arguments.empty() ? "" : script.arguments.back());
 }
 
@@ -68,7 +74,7 @@ void declare_prepared(Attributes& declared, const Spec& spec, bool is_machine, b
                  fmt::format("containerd --kubernetes {}", spec.kubernetes.version),
                  fmt::format("kubernetes --version {}", spec.kubernetes.version)};
   if (has_gpus) texts.emplace_back("nouveau");
-  if (has_gpus && spec.gpu_operator.driver == "preinstalled") texts.emplace_back("nvidia");
+  if (has_gpus && spec.gpu_operator.driver == "preinstalled") texts.emplace_back(operator_brings_toolkit(spec.gpu_operator) ? "nvidia" : "nvidia --toolkit yes");
   declared.set(attribute, texts);
 }
 

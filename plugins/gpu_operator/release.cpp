@@ -76,9 +76,10 @@ std::string chart_version(const std::string& in_spec) {
 }
 
 std::string merged_values(const std::string& driver, const std::string& values_json) {
+  // Where nvidia.sh brings the driver, it brings the toolkit, too.
   Json values = {{"cdi", {{"enabled", true}}},
                  {"driver", {{"enabled", driver == "operator"}}},
-                 {"toolkit", {{"enabled", true}}}};
+                 {"toolkit", {{"enabled", driver == "operator"}}}};
   if (driver == "operator") values["driver"]["kernelModuleType"] = "auto";
   merge(values, parse_values(values_json));
   return values.dump();

@@ -20,7 +20,7 @@ inline constexpr const char* pod_security_label = "pod-security.kubernetes.io/en
 
 // The chart's version for what the spec says: "v26.3.2" for "26.3.2", "v26.3.2" and "".
 std::string chart_version(const std::string& in_spec);
-// Our values with those of the spec merged over them; canonical JSON. Throws HostError::refused if
+// Our values, by which driver and toolkit are the operator's or the nodes' own, with those of the spec merged over them; canonical JSON. Throws HostError::refused if
 // `values_json` is not a JSON object.
 std::string merged_values(const std::string& driver, const std::string& values_json);
 // What the spec's own values say about driver.enabled; nothing if they do not.

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# NVIDIA's driver on a node with GPUs, from NVIDIA's package repository. The container toolkit is the GPU Operator's to
-# bring, and nouveau.sh runs before. A driver that works is left alone.
-#   nvidia.sh [--check] [--branch N] [--repository URL]
-# Source: https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/
+# NVIDIA's driver on a node with GPUs, and with --toolkit yes its container toolkit and containerd's runtime, all from NVIDIA's
+# package repository. Otherwise the toolkit is the GPU Operator's to bring. nouveau.sh runs before. What works is left alone.
+#   nvidia.sh [--check] [--branch N] [--toolkit yes] [--repository URL]
+# Sources: https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/
+#          https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html
 script=nvidia
-option_branch=580 option_repository=https://developer.download.nvidia.com/compute/cuda/repos
+option_branch=580 option_toolkit=no option_repository=https://developer.download.nvidia.com/compute/cuda/repos
 # shellcheck source=scripts/guest/lib.sh
 declare -F need >/dev/null || source "$(dirname "$0")/lib.sh"
 
@@ -30,19 +31,22 @@ add_contrib() {
   lists_are_fresh=no
 }
 
-install_driver() {
+add_repository() {
   local system directory
   require_known_system
-  has_contrib || add_contrib
   system=$(system_value ID)$(system_value VERSION_ID | tr -d .)
   # A mirror is among the package sources already: mirrors.sh.
-  if [ ! -e /etc/apt/sources.list.d/gpuplan-nvidia.list ] && ! is_installed cuda-keyring; then
-    directory=$(mktemp -d)
-    download "$option_repository/$system/x86_64/cuda-keyring_1.1-1_all.deb" "$directory/cuda-keyring.deb"
-    dpkg -i "$directory/cuda-keyring.deb"
-    rm -rf "$directory"
-    lists_are_fresh=no
-  fi
+  if [ -e /etc/apt/sources.list.d/gpuplan-nvidia.list ] || is_installed cuda-keyring; then return; fi
+  directory=$(mktemp -d)
+  download "$option_repository/$system/x86_64/cuda-keyring_1.1-1_all.deb" "$directory/cuda-keyring.deb"
+  dpkg -i "$directory/cuda-keyring.deb"
+  rm -rf "$directory"
+  lists_are_fresh=no
+}
+install_driver() {
+  require_known_system
+  has_contrib || add_contrib
+  add_repository
   # apt heeds a pin only once it is installed: in one transaction with it the newest branch would come.
   install_packages "nvidia-driver-pinning-$option_branch"
   # The module is built against the running kernel.
@@ -54,6 +58,27 @@ require_branch() {
   if [[ $(driver_version) == "$option_branch".* ]]; then return; fi
   die "NVIDIA's driver $(driver_version) is loaded on $(uname -n), and branch $option_branch was to be installed:" \
     "\`apt-cache policy nvidia-open\` there shows which package source has it; take that away, or use an image with the driver"
+}
+
+has_toolkit() { [ "$option_toolkit" = no ] || { command -v nvidia-ctk && command -v nvidia-container-runtime; } >/dev/null; }
+install_toolkit() {
+  add_repository
+  install_packages nvidia-container-toolkit
+}
+
+# The operator's own pods name the runtime "nvidia". As the default it gives GPUs also to pods that name none, which operators
+# before 25.10 expect; newer ones ask containerd itself, by CDI.
+has_runtime() {
+  local effective
+  [ "$option_toolkit" = yes ] || return 0
+  effective=$(containerd config dump 2>/dev/null) || return 1
+  grep -qE "^ *\[.*\.runtimes\.[\"']?nvidia[\"']?\] *\$" <<<"$effective" || return 1
+  grep -qE "^ *default_runtime_name *= *[\"']nvidia[\"']" <<<"$effective" || return 1
+  ! grep -qE '^ *enable_cdi *= *false' <<<"$effective"
+}
+add_runtime() {
+  nvidia-ctk runtime configure --runtime=containerd --nvidia-set-as-default --cdi.enabled
+  systemctl restart containerd
 }
 
 # Where NVSwitches join GPUs, CUDA starts only with the manager of the fabric.
@@ -72,10 +97,13 @@ manage_fabric() {
 }
 
 main() {
-  read_options "branch repository" "$@"
+  read_options "branch toolkit repository" "$@"
   require_option branch '[0-9]{3}'
+  require_option toolkit 'yes|no'
   require_option repository 'https?://[][A-Za-z0-9._~:/%-]+'
   need "NVIDIA's driver is not installed or not loaded" has_driver install_driver
+  need "NVIDIA's container toolkit is not installed" has_toolkit install_toolkit
+  need "containerd has no runtime of NVIDIA's as its default, or no CDI" has_runtime add_runtime
   need "NVSwitches are here, and nothing manages their fabric" fabric_is_managed manage_fabric
   finish
 }

@@ -189,7 +189,7 @@ def test(program, gpuplan, directory):
     expect("an installation that fails leaves the values", failed.returncode == 3, failed.stdout + failed.stderr)
     helm.values.write_text(gpuplan.values() or "")
     expect("and they say what the spec says", yaml.safe_load(helm.values.read_text()) == {
-        "cdi": {"enabled": True}, "driver": {"enabled": False, "version": "580.126.20"}, "toolkit": {"enabled": True}},
+        "cdi": {"enabled": True}, "driver": {"enabled": False, "version": "580.126.20"}, "toolkit": {"enabled": False}},
         helm.values.read_text())
 
     lint = helm.call("lint", chart, "--strict", "--values", helm.values)
@@ -197,7 +197,7 @@ def test(program, gpuplan, directory):
     rendered = helm.call("template", "gpu-operator", chart, "--namespace", "gpu-operator", "--values", helm.values)
     expect("helm template renders them", rendered.returncode == 0, rendered.stderr)
     expect("with the values in their places", yaml.safe_load(rendered.stdout)["data"] == {
-        "cdi": "true", "driver": "false", "driver_version": "580.126.20", "toolkit": "true"}, rendered.stdout)
+        "cdi": "true", "driver": "false", "driver_version": "580.126.20", "toolkit": "false"}, rendered.stdout)
     wrong = directory / "wrong.yaml"
     wrong.write_text("cdi: {enabled: sometimes}\n")
     expect("and refuses others", helm.call("lint", chart, "--values", wrong).returncode != 0)

@@ -80,7 +80,7 @@ TEST_CASE("gpu-operator: installs the pinned chart with our values, and a second
       "--values "
       "/root/gpuplan-gpu-operator-values.yaml --kubeconfig /etc/kubernetes/admin.conf --namespace gpu-operator"));
   CHECK(released(rig).at("values") ==
-        Json({{"cdi", {{"enabled", true}}}, {"driver", {{"enabled", false}}}, {"toolkit", {{"enabled", true}}}}));
+        Json({{"cdi", {{"enabled", true}}}, {"driver", {{"enabled", false}}}, {"toolkit", {{"enabled", false}}}}));
   CHECK(
       rig.host.cluster().at("namespaces").at("gpu-operator").at("labels").at("pod-security.kubernetes.io/enforce") ==
       "privileged");

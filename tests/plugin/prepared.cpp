@@ -28,7 +28,9 @@ TEST_CASE("prepared: a node declares the scripts that it needs, with what the sp
   with_gpus.emplace_back("nouveau");
   CHECK(rig.resource(join).declared.list("prepared") == with_gpus);
   rig.spec.gpu_operator.driver = "preinstalled";
-  CHECK(rig.resource(join).declared.list("prepared").back() == "nvidia");
+  CHECK(rig.resource(join).declared.list("prepared").back() == "nvidia --toolkit yes");
+  rig.spec.gpu_operator.values_json = R"({"toolkit":{"enabled":true}})";
+  CHECK(rig.resource(join).declared.list("prepared").back() == "nvidia");  // one of them brings it, never both
   CHECK(rig.resource("worker-join/gpu-worker-2").declared.list("prepared") == common);
   rig.spec.mirrors.only = true;  // packages are installed when the mirrors are there, and not at the first boot
   CHECK(rig.resource(init).declared.list("prepared").front() == "base --agent yes");

@@ -29,7 +29,7 @@ const std::map<std::string, std::vector<std::string>>& script_options() {
       {"base", {"node", "address", "agent"}}, {"firewall", {"networks"}},
       {"containerd", {"kubernetes"}},        {"kubernetes", {"version", "repository"}},
       {"nouveau", {}},
-      {"nvidia", {"branch", "repository"}},  {"helm", {"version", "repository"}}};
+      {"nvidia", {"branch", "toolkit", "repository"}},  {"helm", {"version", "repository"}}};
   return all;
 }
 
