@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "cluster_common/kubeadm.h"
 #include "cluster_common/mirrors.h"
 #include "host/guest_target.h"
 
@@ -31,12 +32,12 @@ std::string networks_of(const Spec& spec) {
   return networks;
 }
 
-std::string purpose_of(const GuestScript& script) {
 // As the operator's merged values say it.
 bool operator_brings_toolkit(const GpuOperatorSpec& wanted) {
   return bool_at(parse_json(wanted.values_json, "gpu_operator.values"), "/toolkit/enabled", wanted.driver == "operator");
 }
 
+std::string purpose_of(const GuestScript& script) {
   if (script.name == "base") return "preparing the system";
   if (script.name == "firewall") return "opening the firewall";
   if (script.name == "containerd") return "setting up containerd";
@@ -127,6 +128,17 @@ std::vector<GuestScript> node_scripts(const Spec& spec, const Attributes& declar
     if (has_repository) add_repository(scripts.back().arguments, mirror_of_packages(scripts.back().name));
   }
   return scripts;
+}
+
+void pin_kubernetes(std::vector<GuestScript>& scripts, const std::string& version) {
+  for (GuestScript& script : scripts) {
+    const auto asked = std::find(script.arguments.begin(), script.arguments.end(), "--version");
+    if (script.name != "kubernetes" || asked == script.arguments.end()) continue;
+    const bool fits = version_like(version, *std::next(asked)) == *std::next(asked);
+    if (!fits) continue;
+    *std::next(asked) = version_like(version, "x.y.z");
+    script.purpose = fmt::format("installing Kubernetes {}", *std::next(asked));
+  }
 }
 
 GuestScript helm_script(const Spec& spec) {

@@ -19,6 +19,9 @@ void note_what_is_missing(Change& change);
 
 // The scripts for what a node's resource declares, mirrors first: everything after them may fetch something.
 std::vector<GuestScript> node_scripts(const Spec& spec, const Attributes& declared, const GuestTarget& node);
+// Makes the version of Kubernetes that is to be installed the exact one of `version` ("v1.34.2"), where the spec leaves the
+// patch open: a node that joins later gets what the control plane has, and not what was published since.
+void pin_kubernetes(std::vector<GuestScript>& scripts, const std::string& version);
 GuestScript helm_script(const Spec& spec);
 
 }  // namespace gpuplan::cluster

@@ -233,7 +233,10 @@ void WorkerJoin::apply(const Change& change, const Json&, Host& host, StepContex
   cluster::wait_for_login(context, sides.control_plane);
   cluster::wait_for_api(context, sides.view);
   cluster::wait_for_login(context, sides.guest);
-  cluster::provision(sides.guest, cluster::node_scripts(context.spec(), change.resource.declared, sides.worker.target()), context);
+  std::vector<cluster::GuestScript> scripts =
+      cluster::node_scripts(context.spec(), change.resource.declared, sides.worker.target());
+  cluster::pin_kubernetes(scripts, cluster::installed_kubeadm(sides.control_plane));
+  cluster::provision(sides.guest, scripts, context);
   const std::optional<Json> node = sides.view.node(sides.worker.node);
   if (node) refuse_foreign(sides, *node, change);
   const bool member = sides.guest.has(kubelet_conf);

@@ -36,6 +36,21 @@ TEST_CASE("prepared: a node declares the scripts that it needs, with what the sp
   CHECK(rig.resource(init).declared.list("prepared").front() == "base --agent yes");
 }
 
+TEST_CASE("prepared: a worker gets the patch of Kubernetes that the control plane has") {
+  ClusterRig rig;
+  rig.apply(init);
+  const auto installed = [&](const std::string& node) { return rig.host.machines.at(node).disk.state.at("kubeadm_version"); };
+  REQUIRE(installed("gpu-control-plane") == "v1.34.2");  // the newest of "1.34" on that day
+  rig.host.machines.at("gpu-control-plane").disk.state["kubeadm_version"] = "v1.34.1";
+  rig.apply(join);
+  CHECK(rig.host.changed("gpu-worker-1: bash -s -- kubernetes --version 1.34.1"));
+  CHECK(installed("gpu-worker-1") == "v1.34.1");
+  CHECK(rig.plan(join).action == Action::none);  // what is declared is still "1.34"
+  rig.host.machines.at("gpu-worker-2").disk.state["kubeadm_version"] = "v1.34.0";
+  rig.apply("worker-join/gpu-worker-2");
+  CHECK(installed("gpu-worker-2") == "v1.34.0");  // an image's own of that minor version stays
+}
+
 TEST_CASE("prepared: what is gone from a node of a running cluster is seen, and installed again") {
   ClusterRig rig;
   rig.apply(init);
