@@ -144,7 +144,7 @@ std::unique_ptr<FileAccessPool::Child> FileAccessPool::start() const {
 }
 
 void FileAccessPool::wait_until_it_listens(Child& child) const {
-  std::string reason = "it was not what this program starts for that";
+  std::string reason = fmt::format("it ended before that; `gpuplan {} </dev/null` shows why", file_access_child_flag);
   try {
     if (receive_answer(child, steady_clock::now() + start_limit)) return;
   } catch (const DeadlinePassed&) {

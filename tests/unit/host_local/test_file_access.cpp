@@ -202,7 +202,7 @@ TEST_CASE("a program that is no file access child is found out") {
     const HostError error = host_error_of([&] { tree.files.read(in_device("vendor")); });
     REQUIRE(error.kind() == HostError::Kind::failed);
     REQUIRE_THAT(error.what(), contains("cannot start " + std::string(program) + " --file-access-child, which reads files of the "
-                                        "kernel: it was not what this program starts for that"));
+                                        "kernel: it ended before that; `gpuplan --file-access-child </dev/null` shows why"));
   }
   Tree tree(seconds(5), "/no/such/child");
   REQUIRE_THAT(host_error_of([&] { tree.files.read(in_device("vendor")); }).what(),
