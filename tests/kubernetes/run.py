@@ -17,19 +17,11 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "support"))
 import npm  # noqa: E402
+from expectations import expect, failures  # noqa: E402
 
 TYPES = ("kubernetes-types@1.30.0", "Dew1okvhM/SQcIa2rcgujNndZwU8VnSapDgdxlYoB84ZlpAD43U6KLAFqYo17ykSFGHNPrg0qry0bP+GJd9v7Q==")
 COMPILER = ("typescript@5.9.3", "jl1vZzPDinLr9eUt3J/t7V6FgNEw9QjvBPdysz9KfQDD41fQrC2Y4vKQdiaUpFT4bXlb1RHhLpp8wtm6M5TgSw==")
 MODULES = {"v1": "core/v1"}  # of the types, by apiVersion
-
-failures = []
-
-
-def expect(what, is_so, detail=""):
-    print("ok:" if is_so else "FAILED:", what)
-    if not is_so:
-        failures.append(what)
-        print("    " + str(detail).replace("\n", "\n    "))
 
 
 def sent_by(unit_verify):
