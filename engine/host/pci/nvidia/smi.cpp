@@ -66,15 +66,10 @@ std::string how_to_end_mig(const Bdf& gpu) {
 
 bool persistence_is_on(const PciFunction& function, HostReader& host) {
   if (!has_driver_tool(function)) return false;
-  Command command;
-  command.argv = {driver_tool, "-i", function.address.to_string(), "--query-gpu=persistence_mode", "--format=csv,noheader"};
-  try {
-    const CommandResult result = host.query(command);
-    return result.ok() && result.output.rfind("Enabled", 0) == 0;
-  } catch (const HostError& error) {
-    if (error.kind() == HostError::Kind::timed_out) throw;
-    return false;  // a broken nvidia-smi does not stand in the way of binding
-  }
+  // A broken nvidia-smi does not stand in the way of binding.
+  const std::string mode = query_output(
+      host, {driver_tool, "-i", function.address.to_string(), "--query-gpu=persistence_mode", "--format=csv,noheader"});
+  return mode.rfind("Enabled", 0) == 0;
 }
 
 std::optional<Command> persistence_command(const PciFunction& function, bool on) {
