@@ -166,16 +166,13 @@ std::string Session::ways_to_end(const RunRecord& run) const {
 }
 
 void Session::warn_of_open_run() {
-  const std::optional<LockHolder> holder = lock_holder(state.lock(cluster));
-  if (!holder) {
-    const std::optional<RunRecord> run = unfinished_run();
-    if (!run) return;
+  if (const std::optional<LockHolder> holder = lock_holder(state.lock(cluster))) {
+    console.show({{Severity::warning, fmt::format("a run is going on in cluster {}: {}", cluster, describe(*holder)),
+                   "what is read now may change", "plan again when it has ended", {}, {}}});
+  } else if (const std::optional<RunRecord> run = unfinished_run()) {
     console.show({{Severity::warning, fmt::format("cluster {} has an open run: {}", cluster, describe_run(*run, false)), {},
                    ways_to_end(*run), {}, {}}});
-    return;
   }
-  console.show({{Severity::warning, fmt::format("a run is going on in cluster {}: {}", cluster, describe(*holder)),
-                 "what is read now may change", "plan again when it has ended", {}, {}}});
 }
 
 void Session::lock_cluster() {

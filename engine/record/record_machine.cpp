@@ -4,8 +4,8 @@
 #include <array>
 #include <sstream>
 
-#include "host/xml/domain_xml.h"
 #include "host/pci/nvidia/driver.h"
+#include "host/xml/domain_xml.h"
 #include "inventory/read_machine.h"
 #include "record/record_parts.h"
 #include "report/diagnostic.h"

@@ -42,8 +42,9 @@ std::string purpose_of(const GuestScript& script) {
   if (script.name == "firewall") return "opening the firewall";
   if (script.name == "containerd") return "setting up containerd";
   if (script.name == "nouveau") return "keeping nouveau away from the GPUs";
-  if (script.name == "nvidia")
+  if (script.name == "nvidia") {
     return fmt::format("installing NVIDIA's driver{}", script.arguments.empty() ? "" : " and container toolkit");
+  }
   return fmt::format("installing Kubernetes {}", script.arguments.empty() ? "" : script.arguments.back());
 }
 
@@ -75,7 +76,9 @@ void declare_prepared(Attributes& declared, const Spec& spec, bool is_machine, b
                  fmt::format("containerd --kubernetes {}", spec.kubernetes.version),
                  fmt::format("kubernetes --version {}", spec.kubernetes.version)};
   if (has_gpus) texts.emplace_back("nouveau");
-  if (has_gpus && spec.gpu_operator.driver == "preinstalled") texts.emplace_back(operator_brings_toolkit(spec.gpu_operator) ? "nvidia" : "nvidia --toolkit yes");
+  if (has_gpus && spec.gpu_operator.driver == "preinstalled") {
+    texts.emplace_back(operator_brings_toolkit(spec.gpu_operator) ? "nvidia" : "nvidia --toolkit yes");
+  }
   declared.set(attribute, texts);
 }
 
@@ -134,10 +137,10 @@ void pin_kubernetes(std::vector<GuestScript>& scripts, const std::string& versio
   for (GuestScript& script : scripts) {
     const auto asked = std::find(script.arguments.begin(), script.arguments.end(), "--version");
     if (script.name != "kubernetes" || asked == script.arguments.end()) continue;
-    const bool fits = version_like(version, *std::next(asked)) == *std::next(asked);
-    if (!fits) continue;
-    *std::next(asked) = version_like(version, "x.y.z");
-    script.purpose = fmt::format("installing Kubernetes {}", *std::next(asked));
+    std::string& wanted = *std::next(asked);
+    if (version_like(version, wanted) != wanted) continue;
+    wanted = version_like(version, "x.y.z");
+    script.purpose = fmt::format("installing Kubernetes {}", wanted);
   }
 }
 

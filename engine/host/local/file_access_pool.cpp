@@ -135,6 +135,7 @@ std::unique_ptr<FileAccessPool::Child> FileAccessPool::start() const {
   child->pidfd = open_pidfd(child->pid);
   child->requests = std::move(requests.write_end);
   child->answers = std::move(answers.read_end);
+  // As long as they are open here, it is not seen that the child has ended.
   requests.read_end.close();
   answers.write_end.close();
   set_nonblocking(child->requests);
@@ -143,7 +144,7 @@ std::unique_ptr<FileAccessPool::Child> FileAccessPool::start() const {
   return child;
 }
 
-void FileAccessPool::wait_until_it_listens(Child& child) const {
+void FileAccessPool::wait_until_it_listens(const Child& child) const {
   std::string reason = fmt::format("it ended before that; `gpuplan {} </dev/null` shows why", file_access_child_flag);
   try {
     if (receive_answer(child, steady_clock::now() + start_limit)) return;

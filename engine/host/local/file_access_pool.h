@@ -37,7 +37,7 @@ class FileAccessPool {
   std::unique_ptr<Child> take();
   void keep(std::unique_ptr<Child> child);
   void abandon(const Child& child) const;
-  void wait_until_it_listens(Child& child) const;
+  void wait_until_it_listens(const Child& child) const;
   static bool send(const Child& child, const std::string& bytes, SteadyTime deadline);
   static bool receive(const Child& child, std::string& bytes, std::size_t size, SteadyTime deadline);
   static std::optional<FileAnswer> receive_answer(const Child& child, SteadyTime deadline);
