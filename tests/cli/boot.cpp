@@ -1,5 +1,4 @@
 // host.configure_boot: gpuplan sets the kernel parameter that the IOMMU waits for, and goes on after the reboot.
-#include <filesystem>
 #include <fstream>
 #include <regex>
 
@@ -28,19 +27,13 @@ struct Server {
     return place.run(words);
   }
 
-  std::string current_model() const {
-    for (const auto& entry : std::filesystem::directory_iterator(place.state_dir() + "/sim")) {
-      if (entry.path().extension() == ".yaml") return entry.path();
-    }
-    return {};
-  }
   std::string file(const std::string& path) const {
-    const gpuplan::sim::Model model = model_in(current_model());
+    const gpuplan::sim::Model model = model_in(place.current_model());
     const auto found = model.files.find(path);
     return found == model.files.end() ? "" : found->second.content;
   }
   void reboot() const {
-    gpuplan::sim::Model model = model_in(current_model());
+    gpuplan::sim::Model model = model_in(place.current_model());
     const std::string line = file(menu);
     const std::size_t words = line.find(" ro ");
     REQUIRE(words != std::string::npos);
@@ -50,7 +43,7 @@ struct Server {
     for (gpuplan::sim::Device& device : model.devices) {
       if (model.iommu.enabled) device.iommu_group = group++;  // as behind ports with ACS
     }
-    std::ofstream(current_model()) << encode_model(model);
+    std::ofstream(place.current_model()) << encode_model(model);
   }
 };
 
@@ -86,7 +79,7 @@ TEST_CASE("configure_boot: rollback takes the parameter back") {
   const cli::Result undone = server.run({"rollback", "--yes"});
   INFO(undone.out << undone.err);
   CHECK(undone.exit_code == 0);
-  CHECK(first_difference(model_essence(server.host), model_essence(server.current_model())).empty());
+  CHECK(first_difference(model_essence(server.host), model_essence(server.place.current_model())).empty());
 }
 
 TEST_CASE("configure_boot: the spec takes it back") {
@@ -111,7 +104,7 @@ TEST_CASE("configure_boot: a kill at any call is recovered") {
     REQUIRE(killed.exit_code == 137);
     SECTION("rolled back, call " + std::to_string(call)) {
       CHECK(server.run({"rollback", "--yes"}).exit_code == 0);
-      CHECK(first_difference(model_essence(server.host), model_essence(server.current_model())).empty());
+      CHECK(first_difference(model_essence(server.host), model_essence(server.place.current_model())).empty());
     }
     SECTION("applied again, call " + std::to_string(call)) {
       const int again = server.run({"apply", server.spec, "--yes"}).exit_code;

@@ -38,11 +38,9 @@ class Working {
     const cli::Place& place = working->place;
     working->host = place.host();
     REQUIRE(working->run({"apply", cli::h100_spec, "--yes", "--fault", "gpu-operator/gpu-operator:fail"}).exit_code == 3);
-    for (const auto& entry : std::filesystem::directory_iterator(place.state_dir() + "/sim")) {
-      if (entry.path().extension() != ".yaml") continue;
-      const std::string model = with_clock(cli::read_file(entry.path()), "\"clock_speed\": 0", "\"clock_speed\": 6");
-      place.write("state/sim/" + entry.path().filename().string(), model);
-    }
+    const std::filesystem::path model = place.current_model();
+    place.write("state/sim/" + model.filename().string(),
+                with_clock(cli::read_file(model), "\"clock_speed\": 0", "\"clock_speed\": 6"));
     working->start({"rollback", "--yes", "--fault", "call:5:hang", "--parallelism", "1"}, "undo create");
     return working;
   }

@@ -21,22 +21,16 @@ class HalfMade {
   HalfMade() {
     REQUIRE(place.run_sim({"apply", cli::h100_spec, "--yes", "--fault", "call:9:fail"}).exit_code == 3);
     bytes = cli::read_file(journal());
-    server = cli::read_file(model());
+    server = cli::read_file(place.current_model());
     REQUIRE(bytes.size() > 16384);
   }
 
   std::string journal() const { return place.state_dir() + "/clusters/gpu/journal.db"; }
-  std::string model() const {
-    for (const auto& entry : fs::directory_iterator(place.state_dir() + "/sim")) {
-      if (entry.path().extension() == ".yaml") return entry.path();
-    }
-    return {};
-  }
   void put(const std::string& content) const {
     for (const char* end : {"-wal", "-shm"}) fs::remove(journal() + end);
     std::ofstream(journal(), std::ios::binary | std::ios::trunc) << content;
   }
-  bool server_is_untouched() const { return cli::read_file(model()) == server; }
+  bool server_is_untouched() const { return cli::read_file(place.current_model()) == server; }
 
   // Every verb refuses with exit code 1 and these words, and the server stays as it is.
   void expect_refusal(const std::string& words) const {
@@ -128,7 +122,7 @@ TEST_CASE("a journal of another cluster is refused by every verb, and show print
   const std::string lab = cluster.place.write("lab.yaml", "cluster: lab\n" + cli::read_file(std::string(GPUPLAN_SOURCE_DIR) + "/specs/no-gpu.yaml"));
   REQUIRE(cluster.place.run_sim({"apply", lab, "--yes", "--fault", "call:1:fail"}).exit_code == 3);
   cluster.put(cli::read_file(cluster.place.state_dir() + "/clusters/lab/journal.db"));
-  cluster.server = cli::read_file(cluster.model());
+  cluster.server = cli::read_file(cluster.place.current_model());
   cluster.expect_refusal("belongs to cluster lab, not to gpu");
   CHECK_THAT(cluster.expect_run_shown("belongs to cluster lab, not to gpu")["run"]["argv"].get<std::string>(), contains(lab));
 }
@@ -173,7 +167,7 @@ TEST_CASE("no flipped bit of a journal leads a rollback astray") {
   const HalfMade cluster;
   const cli::Place fresh;
   const std::string before = model_essence(fresh.host());
-  const std::string model = cluster.model();
+  const std::string model = cluster.place.current_model();
   int refused = 0, restored = 0;
   const std::size_t stride = cluster.bytes.size() / 40 + 1;
   for (std::size_t at = 7, turn = 0; at < cluster.bytes.size(); at += stride, ++turn) {

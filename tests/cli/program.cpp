@@ -51,6 +51,13 @@ Place::~Place() {
   fs::remove_all(directory_, ignored);
 }
 
+std::string Place::current_model() const {
+  for (const auto& entry : std::filesystem::directory_iterator(state_dir() + "/sim")) {
+    if (entry.path().extension() == ".yaml") return entry.path();
+  }
+  return {};
+}
+
 std::string Place::write(const std::string& name, const std::string& content) const {
   const std::string path = directory_ + '/' + name;
   std::ofstream(path, std::ios::binary) << content;

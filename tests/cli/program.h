@@ -29,6 +29,8 @@ class Place {
 
   std::string state_dir() const { return directory_ + "/state"; }
   std::string host() const { return directory_ + "/h100-sxm8.yaml"; }
+  // The path of the one simulated host in the state directory, as runs have left it; empty without one.
+  std::string current_model() const;
   // Writes a file into the place and returns its path.
   std::string write(const std::string& name, const std::string& content) const;
 

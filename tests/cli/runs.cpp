@@ -36,14 +36,6 @@ std::string next_to_last_line(const std::string& text) {
   return text.substr(end + 1);
 }
 
-// The simulated server as it is now.
-std::string current_model(const cli::Place& place) {
-  for (const auto& entry : std::filesystem::directory_iterator(place.state_dir() + "/sim")) {
-    if (entry.path().extension() == ".yaml") return cli::read_file(entry.path());
-  }
-  return {};
-}
-
 // The lines of a model that say which files the guests have, and what is in them.
 std::vector<std::string> guest_files(const std::string& model) {
   std::vector<std::string> out;
@@ -91,7 +83,7 @@ TEST_CASE("apply makes what the spec declares, and then has nothing to do") {
 TEST_CASE("defect 10: re-running appends to files every time … a second run leaves every file of every guest as it is") {
   const cli::Place place;
   REQUIRE(place.run_sim({"apply", cli::h100_spec, "--yes"}).exit_code == 0);
-  const std::string model = current_model(place);
+  const std::string model = cli::read_file(place.current_model());
   // Run through the steps once more, not just past them: the operator's change makes the run a real one.
   const std::string edited = place.write(
       "edited.yaml", cli::read_file(std::string(GPUPLAN_SOURCE_DIR) + "/" + cli::h100_spec) +
@@ -99,7 +91,7 @@ TEST_CASE("defect 10: re-running appends to files every time … a second run le
   REQUIRE(place.run_sim({"apply", edited, "--yes"}).exit_code == 0);
   REQUIRE(place.run_sim({"apply", cli::h100_spec, "--yes"}).exit_code == 0);
   CHECK(guest_files(model).size() > 10);
-  CHECK(guest_files(current_model(place)) == guest_files(model));
+  CHECK(guest_files(cli::read_file(place.current_model())) == guest_files(model));
 }
 
 TEST_CASE("removing a worker gives its GPUs back and leaves the others alone") {
