@@ -71,6 +71,9 @@ struct Prior {
   bool withdrawal_begun = false;
   // Such a run began to apply it, and did not come to its commit: what that was to delete may still be there.
   bool commit_due = false;
+  // The last change of it came to its end, and what it lives in is still the same: what cannot be looked at now can be
+  // taken to be as declared.
+  bool complete = false;
 };
 
 // ----------------------------------------------------------------------------------- step kind

@@ -117,7 +117,7 @@ Observation GpuOperator::observe(const Resource& resource, const Prior& prior, H
   ClusterView view(host, cluster::control_plane_of(resource.declared));
   std::string note;
   const Reach reach = view.reach(note);
-  if (reach == Reach::off && prior.owned && !prior.declared.empty())
+  if (reach == Reach::off && prior.complete)
     return cluster::assumed_as_declared(prior.declared, note);
   Observation observed;
   if (reach != Reach::cluster) {

@@ -171,7 +171,7 @@ Observation K8sInit::observe(const Resource& resource, const Prior& prior, HostR
   cluster::ClusterView view(host, wanted.target());
   std::string note;
   const Reach reach = view.reach(note);
-  if (reach == Reach::off && prior.owned && !prior.declared.empty())
+  if (reach == Reach::off && prior.complete)
     return cluster::assumed_as_declared(prior.declared, note);
   Observation observed;
   try {

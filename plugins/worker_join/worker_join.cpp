@@ -162,7 +162,7 @@ Observation WorkerJoin::observe(const Resource& resource, const Prior& prior, Ho
   ClusterView view(host, worker.control_plane);
   std::string note;
   const Reach reach = view.reach(note);
-  if (reach == Reach::off && prior.owned && !prior.declared.empty())
+  if (reach == Reach::off && prior.complete)
     return cluster::assumed_as_declared(prior.declared, note);
   Observation observed;
   if (reach != Reach::cluster) {
@@ -175,7 +175,7 @@ Observation WorkerJoin::observe(const Resource& resource, const Prior& prior, Ho
     cluster::GuestView guest(host, worker.target());
     // A worker that is off is not Ready, but its disk still holds its membership.
     const cluster::Presence presence = guest.presence();
-    if (presence == cluster::Presence::off && prior.owned && !prior.declared.empty()) {
+    if (presence == cluster::Presence::off && prior.complete) {
       return cluster::assumed_as_declared(prior.declared, guest.trouble());
     }
     // A join that was cut short has left its token there: it has yet to be finished.

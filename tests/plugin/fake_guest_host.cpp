@@ -229,7 +229,9 @@ Resource ClusterRig::resource(const std::string& address) const {
 Prior ClusterRig::prior(const std::string& address) const {
   const auto found = journal.find(address);
   if (found == journal.end()) return {};
-  return {true, found->second.change.resource.declared};
+  Prior prior{true, found->second.change.resource.declared};
+  prior.complete = found->second.complete;
+  return prior;
 }
 
 Observation ClusterRig::observe(const std::string& address) {
@@ -261,6 +263,7 @@ Change ClusterRig::apply(const std::string& address) {
   capture(change);
   FakeContext context(spec, host);
   kind(std::string(change.address.kind())).apply(change, journal[address].captured, host, context);
+  journal[address].complete = true;
   const Change left = plan(address);
   INFO(address << ": " << (left.reasons.empty() ? "" : left.reasons.front()));
   REQUIRE(left.action == Action::none);

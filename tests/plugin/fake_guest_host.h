@@ -129,6 +129,7 @@ class ClusterRig {
     Change change;
     Json captured;
     Json origin;
+    bool complete = false;
   };
   std::map<std::string, Journaled> journal;
 
