@@ -1,4 +1,4 @@
-// What a node has installed before kubeadm runs on it: the work of scripts/guest, which are built in.
+// Runs scripts/guest, which are built in, on a node.
 #pragma once
 
 #include <map>

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "cluster_common/node_scripts.h"
+#include "cluster_common/provision.h"
 #include "cluster_common/stored_declaration.h"
 #include "gpu_operator.h"
 
@@ -15,6 +15,12 @@ using cluster::Guest;
 using cluster::kubectl;
 
 constexpr std::chrono::seconds kubectl_limit{120};
+
+cluster::GuestScript helm_script(const Spec& spec) {
+  cluster::GuestScript script{"helm", "installing Helm", {}, {}};
+  if (!spec.mirrors.helm.empty()) script.arguments = {"--repository", spec.mirrors.helm};
+  return script;
+}
 
 std::chrono::seconds helm_limit(const StepContext& context) {
   return std::chrono::seconds(context.spec().timeouts.operator_ready);
@@ -153,7 +159,7 @@ void GpuOperator::apply(const Change& change, const Json& captured, Host& host, 
   Cluster in(change, host, context);
   cluster::wait_for_login(context, in.guest);
   cluster::wait_for_api(context, in.view);
-  cluster::provision(in.guest, {cluster::helm_script(context.spec())}, context);
+  cluster::provision(in.guest, {helm_script(context.spec())}, context);
   ensure_namespace(in, member_at(captured, "/namespace").is_null(), context);
   install(in, chart_source(change), change.resource.declared.text("version"), change.resource.declared.text("values"), context);
   in.guest.remove(values_path);

@@ -5,9 +5,6 @@
 #include <algorithm>
 
 #include "cluster_common/kubeadm.h"
-#include "cluster_common/machine_check.h"
-#include "cluster_common/mirrors.h"
-#include "cluster_common/node_scripts.h"
 #include "cluster_common/stored_declaration.h"
 #include "host/guest_target.h"
 #include "plugin/plugin.h"
@@ -93,9 +90,6 @@ const Schema& K8sInit::schema() const {
       {"cni", ValueType::text, "", OnChange::update, false, false, false},
       {"ready", ValueType::boolean, "", OnChange::update, false, false, false},
       {"login", ValueType::text, "", OnChange::update, false, false, false},
-      {"mirrors", ValueType::list, "", OnChange::update, false, false, false},
-      {"ca_certificates", ValueType::list, "", OnChange::update, false, false, false},
-      {"prepared", ValueType::list, "", OnChange::update, false, false, false},
       {"cni_manifest", ValueType::text, "", OnChange::update, false, false, false},
       {"installed", ValueType::text, "", OnChange::update, false, true, false},
   };
@@ -114,8 +108,6 @@ std::vector<Resource> K8sInit::expand(const Spec& spec) const {
                        {"ready", true}};
   // With `none` the pod network is the user's own business, and nothing is declared of it.
   if (spec.kubernetes.cni != "none") resource.declared.set("cni", spec.kubernetes.cni);
-  cluster::declare_mirrors(resource.declared, spec, false);
-  cluster::declare_prepared(resource.declared, spec, spec.control_plane.machine.has_value(), false);
   const auto manifest = spec.mirrors.manifests.find(spec.kubernetes.cni);
   if (manifest != spec.mirrors.manifests.end()) resource.declared.set("cni_manifest", manifest->second);
   if (spec.control_plane.machine)
@@ -123,6 +115,7 @@ std::vector<Resource> K8sInit::expand(const Spec& spec) const {
   else
     resource.lives_in = {Address("vm-define", spec.control_plane.name)};
   resource.depends_on = resource.lives_in;
+  resource.depends_on.emplace_back("node-prepare", spec.control_plane.name);
   resource.where = locate(spec, "kubernetes");
   return {resource};
 }
@@ -134,7 +127,7 @@ std::optional<std::string> K8sInit::document(const Resource& resource, const Spe
   return "# kubernetesVersion will be that of the guest's kubeadm.\n" + init_config(wanted, fmt::format("v{}.0", wanted.version));
 }
 
-std::vector<CheckResult> K8sInit::check(const Resource& resource, const Spec& spec, const Prior& prior,
+std::vector<CheckResult> K8sInit::check(const Resource& resource, const Spec& spec, const Prior&,
                                         HostReader& host) const {
   std::vector<CheckResult> out;
   const ControlPlane wanted = ControlPlane::from(resource);
@@ -145,8 +138,6 @@ std::vector<CheckResult> K8sInit::check(const Resource& resource, const Spec& sp
                    "", fmt::format("set kubernetes.pod_cidr to {}, or kubernetes.cni to calico", flannel_pod_cidr),
                    false, locate(spec, "kubernetes.pod_cidr")});
   }
-  const std::string last_endpoint = prior.declared.text("login").empty() ? "" : prior.declared.text("endpoint");
-  cluster::check_machine(out, resource, wanted.target(), last_endpoint.substr(0, last_endpoint.find(':')), prior, host);
   cluster::ClusterView view(host, wanted.target());
   std::string note;
   if (view.reach(note) != Reach::cluster) return out;
@@ -195,8 +186,6 @@ Observation K8sInit::observe(const Resource& resource, const Prior& prior, HostR
     for (const auto& [name, value] : observed.attributes)
       observed.read_from[name] = "ConfigMap kube-system/kubeadm-config";
     cluster::observe_what_was_told(observed, resource, prior);
-    cluster::observe_mirrors(observed, resource.declared, prior, view.guest());
-    cluster::observe_prepared(observed, resource.declared, view.guest());
     observed.read_from["cni"] = "DaemonSets of the cluster";
     observed.read_from["ready"] = fmt::format("Node {}", wanted.node);
   } catch (const HostError& error) {
@@ -207,10 +196,7 @@ Observation K8sInit::observe(const Resource& resource, const Prior& prior, HostR
 }
 
 Change K8sInit::compare(const Resource& resource, const Observation& observed, const Prior& prior) const {
-  Resource wanted = resource;
-  cluster::expect_no_forgotten_mirrors(wanted.declared, prior);
-  Change change = StepKind::compare(wanted, observed, prior);
-  cluster::note_what_is_missing(change);
+  Change change = StepKind::compare(resource, observed, prior);
   if (change.action == Action::create) {
     const std::string cni = resource.declared.text("cni");
     change.notes.push_back(cni.empty()
@@ -232,13 +218,10 @@ void K8sInit::plan_removal(Change& change, const RemovalScope& scope) const {
 }
 
 // The undo record: whether a whole cluster was there before, and with which pod network; or that this
-// could not be seen. And where the node fetched from.
+// could not be seen.
 Json K8sInit::capture(const Change& change, HostReader& host) const {
   cluster::ClusterView view(host, ControlPlane::from(change.resource).target());
-  Json captured = capture_cluster(change, view);
-  Json mirrors = cluster::capture_mirrors(change, view.guest());
-  if (mirrors.is_object()) captured["mirrors"] = std::move(mirrors);
-  return captured;
+  return capture_cluster(change, view);
 }
 
 }  // namespace gpuplan::k8s_init

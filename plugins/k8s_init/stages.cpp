@@ -1,8 +1,6 @@
 #include <fmt/format.h>
 
 #include "cluster_common/kubeadm.h"
-#include "cluster_common/mirrors.h"
-#include "cluster_common/node_scripts.h"
 #include "k8s_init.h"
 
 namespace gpuplan::k8s_init {
@@ -93,7 +91,6 @@ void K8sInit::apply(const Change& change, const Json&, Host& host, StepContext& 
   Guest guest(host, wanted.target(), context);
   ClusterView view(host, wanted.target());
   cluster::wait_for_login(context, guest);
-  cluster::provision(guest, cluster::node_scripts(context.spec(), change.resource.declared, wanted.target()), context);
   if (is_initialised(guest, view, context))
     require_same_cluster(wanted, find_cluster(view));
   else
@@ -118,7 +115,6 @@ void K8sInit::withdraw(const Change& change, const Json&, const Json&, Host& hos
   else
     cluster::remove_cni_files(guest);
   guest.remove(config_path);
-  cluster::remove_mirrors(guest, change.resource.declared, context);
 }
 
 void K8sInit::undo(Stage stage, const Change& change, const Json& captured, Host& host, StepContext& context) const {
@@ -131,10 +127,8 @@ void K8sInit::undo(Stage stage, const Change& change, const Json& captured, Host
     const bool may_reset = !bool_at(captured, "/unknown") || guest.has(config_path);
     if (may_reset && has_manifests(guest)) cluster::reset_kubeadm(guest, context);
     guest.remove(config_path);
-    cluster::restore_mirrors(guest, member_at(captured, "/mirrors"), context);
     return;
   }
-  cluster::restore_mirrors(guest, member_at(captured, "/mirrors"), context);
   const std::string manifest = wanted.manifest();
   if (manifest.empty() || string_at(captured, "/cni") != "none") return;
   context.progress(fmt::format("removing {}", wanted.cni));

@@ -5,8 +5,6 @@
 #include <sstream>
 
 #include "cluster_common/kubeadm.h"
-#include "cluster_common/mirrors.h"
-#include "cluster_common/node_scripts.h"
 #include "worker_join.h"
 
 namespace gpuplan::worker_join {
@@ -233,10 +231,6 @@ void WorkerJoin::apply(const Change& change, const Json&, Host& host, StepContex
   cluster::wait_for_login(context, sides.control_plane);
   cluster::wait_for_api(context, sides.view);
   cluster::wait_for_login(context, sides.guest);
-  std::vector<cluster::GuestScript> scripts =
-      cluster::node_scripts(context.spec(), change.resource.declared, sides.worker.target());
-  cluster::pin_kubernetes(scripts, cluster::installed_kubeadm(sides.control_plane));
-  cluster::provision(sides.guest, scripts, context);
   const std::optional<Json> node = sides.view.node(sides.worker.node);
   if (node) refuse_foreign(sides, *node, change);
   const bool member = sides.guest.has(kubelet_conf);
@@ -256,20 +250,15 @@ void WorkerJoin::apply(const Change& change, const Json&, Host& host, StepContex
 void WorkerJoin::withdraw(const Change& change, const Json&, const Json&, Host& host, StepContext& context) const {
   Sides sides(Worker::from(change.resource.declared), host, context);
   leave(sides, true, context);
-  if (cluster::wait_to_undo(context, sides.guest)) cluster::remove_mirrors(sides.guest, change.resource.declared, context);
 }
 
 void WorkerJoin::undo(Stage stage, const Change& change, const Json& captured, Host& host,
                       StepContext& context) const {
   Sides sides(Worker::from(change.resource.declared), host, context);
-  const Json& mirrors = member_at(captured, "/mirrors");
-  const bool has_mirrors = stage == Stage::apply && mirrors.is_object();
   if (stage == Stage::apply && !bool_at(captured, "/member")) {
     leave(sides, false, context);
-    if (has_mirrors && cluster::wait_to_undo(context, sides.guest)) cluster::restore_mirrors(sides.guest, mirrors, context);
     return;
   }
-  if (has_mirrors && cluster::wait_to_undo(context, sides.guest)) cluster::restore_mirrors(sides.guest, mirrors, context);
   if (stage == Stage::commit || !cluster::wait_to_undo(context, sides.control_plane)) return;
   const std::optional<Json> node = sides.view.node(sides.worker.node);
   if (!node) return;

@@ -4,9 +4,6 @@
 
 #include <algorithm>
 
-#include "cluster_common/machine_check.h"
-#include "cluster_common/mirrors.h"
-#include "cluster_common/node_scripts.h"
 #include "cluster_common/stored_declaration.h"
 #include "host/guest_target.h"
 #include "plugin/plugin.h"
@@ -93,9 +90,6 @@ const Schema& WorkerJoin::schema() const {
       {"schedulable", ValueType::boolean, "", OnChange::update, false, false, false},
       {"labels", ValueType::list, "", OnChange::update, false, false, false},
       {"taints", ValueType::list, "", OnChange::update, false, false, false},
-      {"mirrors", ValueType::list, "", OnChange::update, false, false, false},
-      {"ca_certificates", ValueType::list, "", OnChange::update, false, false, false},
-      {"prepared", ValueType::list, "", OnChange::update, false, false, false},
       {"kubelet", ValueType::text, "", OnChange::update, false, true, false},
   };
   return schema;
@@ -116,14 +110,13 @@ std::vector<Resource> WorkerJoin::expand(const Spec& spec) const {
     if (spec.kubernetes.cni != "none") resource.declared.set("ready", true);
     if (!worker.labels.empty()) resource.declared.set("labels", texts_of_labels(worker));
     if (!worker.taints.empty()) resource.declared.set("taints", texts_of_taints(worker));
-    cluster::declare_mirrors(resource.declared, spec, true);
-    cluster::declare_prepared(resource.declared, spec, worker.machine.has_value(), worker.gpu_count() > 0);
-    resource.depends_on = {Address("k8s-init", spec.control_plane.name)};
+    resource.lives_in = {Address("k8s-init", spec.control_plane.name)};
     if (worker.machine)
       resource.declared.set("login", login_text(*worker.machine));
     else
-      resource.depends_on.emplace_back("vm-define", worker.name);
-    resource.lives_in = resource.depends_on;
+      resource.lives_in.emplace_back("vm-define", worker.name);
+    resource.depends_on = resource.lives_in;
+    resource.depends_on.emplace_back("node-prepare", worker.name);
     resource.where = worker.where;
     out.push_back(std::move(resource));
   }
@@ -135,8 +128,6 @@ std::vector<CheckResult> WorkerJoin::check(const Resource& resource, const Spec&
   std::vector<CheckResult> out;
   check_taints(out, resource, spec);
   const Worker worker = Worker::from(resource.declared);
-  cluster::check_machine(out, resource, worker.target(), prior.declared.text("login").empty() ? "" : prior.declared.text("address"),
-                         prior, host);
   check_system(out, resource, spec, host);
   ClusterView view(host, worker.control_plane);
   std::string note;
@@ -182,8 +173,6 @@ Observation WorkerJoin::observe(const Resource& resource, const Prior& prior, Ho
     if (presence == cluster::Presence::answers && guest.has(config_path)) return observed;
     Observation found = describe(*node, worker, resource.declared, prior);
     cluster::observe_what_was_told(found, resource, prior);
-    if (presence == cluster::Presence::answers) cluster::observe_mirrors(found, resource.declared, prior, guest);
-    cluster::observe_prepared(found, resource.declared, guest);
     return found;
   } catch (const HostError& error) {
     observed.unreadable.emplace_back(error.what());
@@ -197,9 +186,7 @@ Change WorkerJoin::compare(const Resource& resource, const Observation& observed
   for (const char* name : {"labels", "taints"}) {
     if (wanted.declared.find(name) == nullptr && !prior.declared.list(name).empty()) wanted.declared.set(name, Texts());
   }
-  cluster::expect_no_forgotten_mirrors(wanted.declared, prior);
   Change change = StepKind::compare(wanted, observed, prior);
-  cluster::note_what_is_missing(change);
   for (const AttributeChange& attribute : change.attributes) {
     const auto* taints = attribute.name == "taints" ? std::get_if<Texts>(&attribute.after) : nullptr;
     if (taints == nullptr || change.action != Action::update) continue;
@@ -227,15 +214,13 @@ void WorkerJoin::plan_removal(Change& change, const RemovalScope& scope) const {
   change.notes.push_back(fmt::format("{} is cordoned, drained, deleted from the cluster and reset", worker.node));
 }
 
-// The undo record: whether the worker was a member before, what of its Node we would change, and where it fetched from.
+// The undo record: whether the worker was a member before, and what of its Node we would change.
 Json WorkerJoin::capture(const Change& change, HostReader& host) const {
   const Worker worker = Worker::from(change.resource.declared);
   ClusterView view(host, worker.control_plane);
   cluster::GuestView guest(host, worker.target());
   std::string note;
   Json captured = {{"member", false}};
-  Json mirrors = cluster::capture_mirrors(change, guest);
-  if (mirrors.is_object()) captured["mirrors"] = std::move(mirrors);
   if (view.reach(note) != Reach::cluster) return captured;
   const std::optional<Json> node = view.node(worker.node);
   if (!node) return captured;

@@ -88,7 +88,7 @@ TEST_CASE("a journal with a flipped bit is refused by every verb, and show print
   flipped[at + 11] ^= 0x20;
   cluster.put(flipped);
   cluster.expect_refusal(" is not as it was written); `gpuplan show RUN --json` prints what can still be read");
-  CHECK(cluster.expect_run_shown("is damaged")["changes"].size() == 16);
+  CHECK(cluster.expect_run_shown("is damaged")["changes"].size() == 19);
 }
 
 TEST_CASE("a journal that was cut short is refused by every verb, and show prints what its pages have") {
@@ -101,7 +101,7 @@ TEST_CASE("a journal that was cut short is refused by every verb, and show print
     cluster.put(cluster.bytes.substr(0, left * page));
     cluster.expect_refusal("is damaged");
     const gpuplan::Json document = cluster.expect_run_shown("is damaged");
-    CHECK((document["changes"].size() == 16 || !document["damage"]["losses"].empty()));
+    CHECK((document["changes"].size() == 19 || !document["damage"]["losses"].empty()));
     lost += document["damage"]["losses"].dump();
     CHECK_THAT(cluster.show("is damaged", "2").dump(), contains("cluster gpu has no run 2"));
   }
@@ -114,7 +114,7 @@ TEST_CASE("a journal of a newer gpuplan is refused by every verb, and show print
   newer[63] = 99;  // user_version: https://www.sqlite.org/fileformat2.html#the_database_header
   cluster.put(newer);
   cluster.expect_refusal("has format 99, and this gpuplan knows format");
-  CHECK(cluster.expect_run_shown("has format 99")["changes"].size() == 16);
+  CHECK(cluster.expect_run_shown("has format 99")["changes"].size() == 19);
 }
 
 TEST_CASE("a journal of another cluster is refused by every verb, and show prints it") {
@@ -132,7 +132,7 @@ TEST_CASE("a journal that others can write, or that is a symlink, is refused by 
   SECTION("writable by others, which show prints") {
     REQUIRE(chmod(cluster.journal().c_str(), 0602) == 0);
     cluster.expect_refusal("can be written by other users (mode 0602)");
-    CHECK(cluster.expect_run_shown("can be written by other users")["changes"].size() == 16);
+    CHECK(cluster.expect_run_shown("can be written by other users")["changes"].size() == 19);
     for (const char* end : {"-wal", "-shm"}) CHECK_FALSE(fs::exists(cluster.journal() + end));
   }
   SECTION("a symlink") {
@@ -159,7 +159,7 @@ TEST_CASE("a journal whose undo data is not as it was is not rolled back, and sh
   const cli::Result undone = cluster.place.run_sim({"rollback", "--yes"});
   CHECK(undone.exit_code == 1);
   CHECK_THAT(undone.err, contains(expected));
-  CHECK(cluster.expect_run_shown(expected)["changes"].size() == 16);
+  CHECK(cluster.expect_run_shown(expected)["changes"].size() == 19);
 }
 
 // Any byte: a run is refused, or what flipped is a byte that nobody reads, and rollback restores the server.

@@ -48,12 +48,24 @@ TEST_CASE("a cluster of mirrors alone is planned with them, made, and changed in
   CHECK(destroy.exit_code == 0);
 }
 
+TEST_CASE("mirrors that the spec does not mention any more are taken from the nodes") {
+  const cli::Place place;
+  const std::string spec = cli::read_file(source + "/specs/minimal.yaml");
+  const std::string path = place.write("spec.yaml", spec + "\nmirrors: {time: [ntp.lan]}\n");
+  REQUIRE(place.run_sim({"apply", path, "--yes"}).exit_code == 0);
+  REQUIRE_THAT(cli::read_file(place.current_model()), contains("ntp.lan"));
+  place.write("spec.yaml", spec);
+  CHECK_THAT(place.run_sim({"apply", path, "--yes"}).out, contains("2 updated"));
+  CHECK(place.run_sim({"plan", path, "--detailed-exitcode"}).exit_code == 0);
+  CHECK_THAT(cli::read_file(place.current_model()), !contains("ntp.lan"));
+}
+
 TEST_CASE("a run that fails with mirrors is rolled back without the files of its spec") {
   const cli::Place place;
   const std::string path = place.write("airgap.yaml", airgapped(place));
   REQUIRE(place.run_sim({"apply", path, "--yes"}).exit_code == 0);
   place.write("lan-root.pem", "other\n" + cli::read_file(source + "/tests/corpus/spec/lan.pem"));
-  REQUIRE(place.run_sim({"apply", path, "--yes", "--fault", "worker-join/gpu-worker-2:fail"}).exit_code == 3);
+  REQUIRE(place.run_sim({"apply", path, "--yes", "--fault", "node-prepare/gpu-worker-2:fail"}).exit_code == 3);
   place.write("lan-root.pem", "");
   const cli::Result rollback = place.run_sim({"rollback", "--yes"});
   INFO(rollback.out + rollback.err);

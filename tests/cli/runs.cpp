@@ -103,8 +103,8 @@ TEST_CASE("removing a worker gives its GPUs back and leaves the others alone") {
   spec.erase(line, spec.find('\n', line) + 1 - line);
   const std::string smaller = place.write("smaller.yaml", spec);
   const Json plan = parse_json(place.run_sim({"plan", smaller, "--json"}).out, "plan --json");
-  CHECK(plan.at("summary").at("remove") == 6);
-  CHECK(plan.at("summary").at("none") == 10);
+  CHECK(plan.at("summary").at("remove") == 7);
+  CHECK(plan.at("summary").at("none") == 12);
   REQUIRE(place.run_sim({"apply", smaller, "--yes"}).exit_code == 0);
   CHECK(place.run_sim({"plan", smaller, "--detailed-exitcode"}).exit_code == 0);
 }

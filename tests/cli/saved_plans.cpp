@@ -41,7 +41,7 @@ TEST_CASE("a saved plan is carried out once") {
   CHECK((facts.st_mode & 07777) == 0600);
   const cli::Result first = planned.apply();
   CHECK(first.exit_code == 0);
-  CHECK_THAT(first.out, contains("Run 1 succeeded: 15 created"));
+  CHECK_THAT(first.out, contains("Run 1 succeeded: 18 created"));
   const cli::Result second = planned.apply();
   CHECK(second.exit_code == 5);
   CHECK_THAT(second.err, contains("run 1 of cluster gpu was made after it (gpuplan apply "));
@@ -179,10 +179,10 @@ TEST_CASE("GPUs are given back without destroying the cluster") {
   place.expect_golden("plan-destroy-target", planned);
   const cli::Result result = place.run_sim({"destroy", "--target", "vfio-bind/0000:0a:00.0", "--yes"});
   CHECK(result.exit_code == 0);
-  CHECK_THAT(result.out, contains("3 removed"));
+  CHECK_THAT(result.out, contains("4 removed"));
   // The rest is as it was, and the whole can be had back.
   const cli::Result again = place.run_sim({"apply", cli::h100_spec, "--yes"});
-  CHECK_THAT(again.out, contains("3 created, 13 unchanged"));
+  CHECK_THAT(again.out, contains("4 created, 15 unchanged"));
 }
 
 TEST_CASE("a resource is made anew when --replace asks for it") {
@@ -191,7 +191,7 @@ TEST_CASE("a resource is made anew when --replace asks for it") {
   const cli::Result result =
       place.run_sim({"apply", cli::h100_spec, "--yes", "--replace", "vm-define/gpu-worker-2"});
   CHECK(result.exit_code == 0);
-  CHECK_THAT(result.out, contains("2 replaced"));
+  CHECK_THAT(result.out, contains("3 replaced"));
   CHECK(place.run_sim({"plan", cli::h100_spec, "--detailed-exitcode"}).exit_code == 0);
   const cli::Result held = place.run_sim({"plan", cli::h100_spec, "--replace", "vfio-bind/0000:0a:00.0"});
   CHECK(held.exit_code == 1);

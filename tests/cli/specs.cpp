@@ -153,17 +153,17 @@ TEST_CASE("graph prints DOT, Mermaid and JSON") {
   const Json graph = parse_json(place.run({"graph", cli::h100_spec, "--json"}).out, "graph --json");
   for (const Json& resource : graph.at("resources")) {
     if (resource.at("address") != "k8s-init/gpu-control-plane") continue;
-    CHECK(resource.at("depends_on") == Json::array({"vm-define/gpu-control-plane"}));
+    CHECK(resource.at("depends_on") == Json::array({"vm-define/gpu-control-plane", "node-prepare/gpu-control-plane"}));
   }
 }
 
-TEST_CASE("plugins lists the six step kinds") {
+TEST_CASE("plugins lists the seven step kinds") {
   const cli::Place place;
   const cli::Result result = place.run({"plugins"});
   CHECK(result.exit_code == 0);
   place.expect_golden("plugins", result);
   const Json document = parse_json(place.run({"plugins", "--json"}).out, "plugins --json");
-  CHECK(document.at("plugins").size() == 6);
+  CHECK(document.at("plugins").size() == 7);
 }
 
 TEST_CASE("root is warned of a spec that others can write, on a real server") {

@@ -3,7 +3,8 @@
 #include "fuzz/scripted_host.h"
 #include "gpu_operator/release.h"
 #include "cluster_common/kubeadm.h"
-#include "cluster_common/node_scripts.h"
+#include "node_prepare/mirrors.h"
+#include "node_prepare/node_scripts.h"
 #include "verify/verification.h"
 #include "worker_join/membership.h"
 
@@ -61,10 +62,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     test::MemoryContext context(spec, host);
     cluster::Guest guest(host, target, context);
     Attributes declared;
-    cluster::declare_prepared(declared, spec, false, true);
+    node_prepare::declare_prepared(declared, spec, false, true);
     Observation observed;
-    cluster::observe_prepared(observed, declared, guest);
-    cluster::provision(guest, cluster::node_scripts(spec, declared, target), context);
+    node_prepare::observe_prepared(observed, declared, guest);
+    cluster::provision(guest, node_prepare::node_scripts(spec, declared, target), context);
   });
   ask(host, [&] {
     VerifyRequest request;

@@ -241,7 +241,9 @@ Observation ClusterRig::observe(const std::string& address) {
 
 Change ClusterRig::plan(const std::string& address) {
   const Resource item = resource(address);
-  return kind(std::string(item.address.kind())).compare(item, observe(address), prior(address));
+  Change change = kind(std::string(item.address.kind())).compare(item, observe(address), prior(address));
+  change.resource = item;  // as the planner does
+  return change;
 }
 
 std::vector<CheckResult> ClusterRig::check(const std::string& address) {
@@ -257,7 +259,13 @@ void ClusterRig::capture(const Change& change) {
   journal[address] = {change, std::move(captured), std::move(origin)};
 }
 
+void ClusterRig::prepare_for(const std::string& address) {
+  const std::string kind = address.substr(0, address.find('/'));
+  if (kind == "k8s-init" || kind == "worker-join") apply("node-prepare" + address.substr(kind.size()));
+}
+
 Change ClusterRig::apply(const std::string& address) {
+  prepare_for(address);
   const Change change = plan(address);
   if (change.action == Action::none) return change;
   capture(change);
@@ -271,11 +279,12 @@ Change ClusterRig::apply(const std::string& address) {
 }
 
 std::string ClusterRig::failing_apply(const std::string& address) {
-  const Change change = plan(address);
-  REQUIRE(change.action != Action::none);
-  capture(change);
-  FakeContext context(spec, host);
   try {
+    prepare_for(address);
+    const Change change = plan(address);
+    REQUIRE(change.action != Action::none);
+    capture(change);
+    FakeContext context(spec, host);
     kind(std::string(change.address.kind())).apply(change, journal[address].captured, host, context);
   } catch (const HostError& error) {
     return error.what();

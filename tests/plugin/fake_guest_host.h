@@ -115,7 +115,8 @@ class ClusterRig {
   Observation observe(const std::string& address);
   Change plan(const std::string& address);  // observe and compare
   std::vector<CheckResult> check(const std::string& address);
-  // Plans, captures, applies, observes again and requires that nothing is left to do.
+  // Plans, captures, applies, observes again and requires that nothing is left to do. The node on which kubeadm is to run
+  // is prepared first.
   Change apply(const std::string& address);
   // As a run that fails in its apply stage: the capture is remembered, the error comes back.
   std::string failing_apply(const std::string& address);
@@ -123,7 +124,7 @@ class ClusterRig {
   void undo(const std::string& address, Stage stage = Stage::apply);
   Change removal(const std::string& address, const std::vector<std::string>& withdrawn = {});
   void withdraw(const Change& change);
-  void apply_all();  // k8s-init, the joins, gpu-operator
+  void apply_all();  // k8s-init, the joins, gpu-operator, with what they need
 
   struct Journaled {
     Change change;
@@ -134,6 +135,7 @@ class ClusterRig {
   std::map<std::string, Journaled> journal;
 
  private:
+  void prepare_for(const std::string& address);
   void capture(const Change& change);
 };
 

@@ -43,7 +43,8 @@ void fail_at(ClusterRig& rig, const std::string& part) {
 TEST_CASE("k8s-init: declares the control plane inside its VM") {
   ClusterRig rig;
   const Resource resource = rig.resource(address);
-  CHECK(resource.depends_on == std::vector<Address>{*Address::parse("vm-define/gpu-control-plane")});
+  CHECK(resource.depends_on == std::vector<Address>{Address("vm-define", "gpu-control-plane"),
+                                                    Address("node-prepare", "gpu-control-plane")});
   CHECK(resource.lives_in == std::vector<Address>{Address("vm-define", "gpu-control-plane")});
   CHECK(resource.declared.text("endpoint") == "192.168.130.10:6443");
   CHECK(resource.declared.text("version") == "1.34");
@@ -88,34 +89,6 @@ TEST_CASE("k8s-init: writes v1beta4 from Kubernetes 1.31 on, with pinned values"
   CHECK(member_at(documents[1], "/networking/serviceSubnet") == "10.96.0.0/12");
 }
 
-TEST_CASE("k8s-init: prepares a fresh guest before kubeadm, once, and keeps what that printed") {
-  ClusterRig rig;
-  const Change change = rig.apply(address);
-  for (const char* name : {"base", "containerd", "kubernetes"}) {
-    INFO(name);
-    CHECK(rig.host.count(std::string("bash -s -- ") + name) == 1);
-  }
-  CHECK_FALSE(rig.host.changed("bash -s -- nvidia"));
-  CHECK(control_plane(rig).disk.state.at("kubeadm_version") == "v1.34.2");
-  FakeContext context(rig.spec, rig.host);
-  rig.kind("k8s-init").apply(change, rig.journal.at(address).captured, rig.host, context);
-  CHECK(rig.host.count("bash -s") == 3);
-  CHECK(context.output_lines.empty());
-}
-
-TEST_CASE("k8s-init: a script that fails is named with its log, and is run again") {
-  ClusterRig rig;
-  rig.host.before_change = [](const std::string& text) {
-    if (text.find("bash -s -- containerd") != std::string::npos)
-      throw HostError(HostError::Kind::unreachable, "gpu-control-plane", "gpu-control-plane does not answer ssh");
-  };
-  CHECK(rig.failing_apply(address) == "gpu-control-plane does not answer ssh");
-  CHECK_FALSE(rig.host.changed("kubeadm init"));
-  rig.host.before_change = {};
-  rig.apply(address);
-  CHECK(rig.host.count("bash -s -- base") == 1);
-}
-
 TEST_CASE("k8s-init: writes v1beta3 for Kubernetes 1.30") {
   ClusterRig rig;
   rig.spec.kubernetes.version = "1.30.2";
@@ -137,17 +110,6 @@ TEST_CASE("k8s-init: writes v1beta2 for Kubernetes 1.21, and tells the kubelet's
   CHECK(documents[1].at("apiVersion") == "kubeadm.k8s.io/v1beta2");
   CHECK(documents[2].at("kind") == "KubeletConfiguration");
   CHECK(documents[2].at("cgroupDriver") == "systemd");
-}
-
-TEST_CASE("k8s-init: refuses an image with another minor version of kubeadm") {
-  ClusterRig rig;
-  rig.spec.kubernetes.version = "1.35";
-  control_plane(rig).disk.state["kubeadm_version"] = "v1.34.2";
-  CHECK(rig.failing_apply(address) ==
-        "installing Kubernetes 1.35 on gpu-control-plane failed: kubeadm 1.34.2 is here, and Kubernetes 1.35 is asked for: "
-        "gpuplan does not change installed versions; use an image without them; `gpuplan logs gpu-control-plane --cluster "
-        "gpu` prints all of its output, which is in logs/gpu-control-plane.log");
-  CHECK_FALSE(rig.host.changed("kubeadm init"));
 }
 
 TEST_CASE("defect 7: the join token is a constant … k8s-init leaves none that lives for a day") {

@@ -13,8 +13,8 @@ using namespace gpuplan::test;
 
 namespace {
 
-const std::string init = "k8s-init/gpu-control-plane";
-const std::string join_1 = "worker-join/gpu-worker-1";
+const std::string prepare_control_plane = "node-prepare/gpu-control-plane";
+const std::string prepare_1 = "node-prepare/gpu-worker-1";
 const std::string chart = "gpu-operator/gpu-operator";
 const std::string certificate_file = "/var/lib/gpuplan/mirrors/ca_certificates.lan";
 
@@ -37,6 +37,8 @@ void mirror_all(Spec& spec) {
   spec.mirrors.time = {"ntp.lan"};
   spec.ca_certificates = {file("certs/lan.pem", "a certificate\n")};
 }
+
+using Texts = std::vector<std::string>;
 
 Json entries(ClusterRig& rig, const std::string& node) {
   return rig.host.machines.at(node).disk.state.value("mirrors", Json::array());
@@ -126,16 +128,16 @@ TEST_CASE("mirrors: a changed one is an update in place, and so is a certificate
   rig.apply_all();
   rig.host.changes.clear();
   rig.spec.mirrors.registries["quay.io"] = "https://other.lan/v2/quay";
-  Change change = rig.plan(join_1);
+  Change change = rig.plan(prepare_1);
   CHECK(change.action == Action::update);
   REQUIRE(change.attributes.size() == 1);
   CHECK(change.attributes.front().name == "mirrors");
-  rig.apply(join_1);
+  rig.apply(prepare_1);
   CHECK_THAT(entries(rig, "gpu-worker-1").dump(), contains("registries.quay.io=https://other.lan/v2/quay"));
   CHECK_FALSE(rig.host.changed("kubeadm"));
 
   rig.spec.ca_certificates = {file("lan.pem", "another certificate\n")};
-  change = rig.apply(init);
+  change = rig.apply(prepare_control_plane);
   CHECK(std::any_of(change.attributes.begin(), change.attributes.end(),
                     [](const AttributeChange& attribute) { return attribute.name == "ca_certificates"; }));
   CHECK(rig.host.machines.at("gpu-control-plane").disk.files.at(certificate_file).content == "another certificate\n");
@@ -143,11 +145,11 @@ TEST_CASE("mirrors: a changed one is an update in place, and so is a certificate
 
   rig.spec.mirrors = {};
   rig.spec.ca_certificates.clear();
-  change = rig.apply(join_1);
+  change = rig.apply(prepare_1);
   CHECK(change.action == Action::update);
   CHECK(entries(rig, "gpu-worker-1").empty());
   CHECK(rig.host.machines.at("gpu-worker-1").disk.files.count(certificate_file) == 0);
-  CHECK(rig.apply(join_1).action == Action::none);
+  CHECK(rig.apply(prepare_1).action == Action::none);
 }
 
 TEST_CASE("mirrors: what somebody changed on a node is noticed and put right") {
@@ -156,57 +158,47 @@ TEST_CASE("mirrors: what somebody changed on a node is noticed and put right") {
   rig.apply_all();
   Json& there = rig.host.machines.at("gpu-worker-1").disk.state["mirrors"];
   there.erase(there.size() - 1);
-  CHECK(rig.plan(join_1).action == Action::update);
-  rig.apply(join_1);
+  CHECK(rig.plan(prepare_1).action == Action::update);
+  rig.apply(prepare_1);
   CHECK(entries(rig, "gpu-worker-1").back() == "time=ntp.lan");
 }
 
-TEST_CASE("mirrors: a join or a change that fails is taken back with them, and a removal takes them along") {
+TEST_CASE("mirrors: those of a node that was not prepared to its end are taken back, and a removal takes them along") {
   ClusterRig rig;
-  rig.apply(init);
   const Json untouched = disk(rig, "gpu-worker-1");
   mirror_all(rig.spec);
   rig.host.before_change = [](const std::string& text) {
-    if (text.find("kubeadm join") != std::string::npos) throw HostError(HostError::Kind::failed, text, "injected");
+    if (text.find("bash -s -- kubernetes") != std::string::npos) throw HostError(HostError::Kind::failed, text, "injected");
   };
-  rig.failing_apply(join_1);
+  rig.failing_apply(prepare_1);
   rig.host.before_change = nullptr;
   CHECK_FALSE(entries(rig, "gpu-worker-1").empty());
-  rig.undo(join_1);
+  rig.undo(prepare_1);
   CHECK(disk(rig, "gpu-worker-1") == untouched);
 
-  rig.journal.erase(join_1);
-  rig.apply(join_1);
-  const Json joined = disk(rig, "gpu-worker-1");
+  rig.journal.erase(prepare_1);
+  rig.apply(prepare_1);
+  const Json prepared = disk(rig, "gpu-worker-1");
   rig.spec.ca_certificates = {file("lan.pem", "another certificate\n")};
   rig.spec.mirrors.time = {"other.lan"};
-  rig.apply(join_1);
-  CHECK(disk(rig, "gpu-worker-1") != joined);
-  rig.undo(join_1);
-  CHECK(disk(rig, "gpu-worker-1") == joined);
+  rig.apply(prepare_1);
+  CHECK(disk(rig, "gpu-worker-1") != prepared);
+  rig.undo(prepare_1);
+  CHECK(disk(rig, "gpu-worker-1") == prepared);
 
-  rig.withdraw(rig.removal(join_1));
+  const Change removal = rig.removal(prepare_1);
+  CHECK(removal.notes == Texts{"what is installed on gpu-worker-1 stays there"});
+  rig.withdraw(removal);
   CHECK(disk(rig, "gpu-worker-1") == untouched);
-}
-
-TEST_CASE("mirrors: the control plane's are taken back likewise") {
-  ClusterRig rig;
-  const Json untouched = disk(rig, "gpu-control-plane");
-  mirror_all(rig.spec);
-  rig.apply(init);
-  rig.undo(init);
-  CHECK(disk(rig, "gpu-control-plane") == untouched);
-  rig.journal.erase(init);
-  rig.apply(init);
-  rig.withdraw(rig.removal(init));
-  CHECK(disk(rig, "gpu-control-plane") == untouched);
+  rig.undo(prepare_1, Stage::withdraw);
+  CHECK(disk(rig, "gpu-worker-1") == prepared);
 }
 
 TEST_CASE("mirrors: a file that does not arrive as it is in the spec fails the step") {
   ClusterRig rig;
   mirror_all(rig.spec);
   rig.spec.ca_certificates.front().content += "cut";
-  CHECK_THAT(rig.failing_apply(init), contains("setting up mirrors on gpu-control-plane failed: " + certificate_file +
+  CHECK_THAT(rig.failing_apply(prepare_control_plane), contains("setting up mirrors on gpu-control-plane failed: " + certificate_file +
                                                " is not the file that the entry ca_certificates.lan is about"));
 }
 

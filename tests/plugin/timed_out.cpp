@@ -8,6 +8,7 @@ using namespace gpuplan::test;
 namespace {
 
 constexpr const char* init = "k8s-init/gpu-control-plane";
+constexpr const char* prepare = "node-prepare/gpu-worker-1";
 constexpr const char* join = "worker-join/gpu-worker-1";
 
 // As the port ends what contains `part`.
@@ -21,7 +22,7 @@ void hang_at(ClusterRig& rig, const std::string& part) {
 
 HostError error_of_apply(ClusterRig& rig, const std::string& address, FakeContext& context) {
   try {
-    rig.kind("worker-join").apply(rig.plan(address), Json(), rig.host, context);
+    rig.kind(address.substr(0, address.find('/'))).apply(rig.plan(address), Json(), rig.host, context);
   } catch (const HostError& error) {
     return error;
   }
@@ -33,10 +34,9 @@ HostError error_of_apply(ClusterRig& rig, const std::string& address, FakeContex
 
 TEST_CASE("a script that runs into its limit: what it did, what it said, where the rest lies and how it gets more time") {
   ClusterRig rig;
-  rig.apply(init);
   hang_at(rig, "bash -s -- containerd");
   FakeContext context(rig.spec, rig.host);
-  const HostError error = error_of_apply(rig, join, context);
+  const HostError error = error_of_apply(rig, prepare, context);
   CHECK(std::string(error.what()) ==
         "waited 15m for setting up containerd on gpu-worker-1, in vain; it said last: E: Could not connect; `gpuplan logs "
         "gpu-worker-1 --cluster gpu` prints all of its output, which is in logs/gpu-worker-1.log; more time: `timeouts: "
@@ -48,6 +48,7 @@ TEST_CASE("a script that runs into its limit: what it did, what it said, where t
 TEST_CASE("a program that runs into its limit: where its output lies") {
   ClusterRig rig;
   rig.apply(init);
+  rig.apply(prepare);
   hang_at(rig, "kubeadm join");
   FakeContext context(rig.spec, rig.host);
   const HostError error = error_of_apply(rig, join, context);
@@ -58,6 +59,7 @@ TEST_CASE("a program that runs into its limit: where its output lies") {
 TEST_CASE("a program that prints a secret and runs into its limit: nothing of what it printed") {
   ClusterRig rig;
   rig.apply(init);
+  rig.apply(prepare);
   hang_at(rig, "kubeadm token create");
   FakeContext context(rig.spec, rig.host);
   const HostError error = error_of_apply(rig, join, context);

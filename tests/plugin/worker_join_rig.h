@@ -8,6 +8,7 @@
 namespace gpuplan::test {
 
 inline const std::string init = "k8s-init/gpu-control-plane";
+inline const std::string prepare_1 = "node-prepare/gpu-worker-1";
 inline const std::string join_1 = "worker-join/gpu-worker-1";
 inline const std::string join_2 = "worker-join/gpu-worker-2";
 

@@ -1,11 +1,11 @@
-#include "cluster_common/machine_check.h"
+#include "machine_check.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <sstream>
 
-namespace gpuplan::cluster {
+namespace gpuplan::node_prepare {
 namespace {
 
 constexpr std::chrono::seconds ask_limit{30};
@@ -77,4 +77,4 @@ void check_machine(std::vector<CheckResult>& out, const Resource& resource, cons
   if (target.is_machine()) check.check_login(prior.owned ? CheckStatus::warn : CheckStatus::fail);
 }
 
-}  // namespace gpuplan::cluster
+}  // namespace gpuplan::node_prepare

@@ -1,4 +1,4 @@
-#include "cluster_common/node_scripts.h"
+#include "node_scripts.h"
 
 #include <fmt/format.h>
 
@@ -6,12 +6,14 @@
 #include <sstream>
 
 #include "cluster_common/kubeadm.h"
-#include "cluster_common/mirrors.h"
+#include "mirrors.h"
 #include "host/guest_target.h"
 
-namespace gpuplan::cluster {
+namespace gpuplan::node_prepare {
 namespace {
 
+using cluster::GuestScript;
+using cluster::GuestView;
 using Texts = std::vector<std::string>;
 
 constexpr const char* attribute = "prepared";
@@ -86,25 +88,18 @@ void observe_prepared(Observation& observed, const Attributes& declared, GuestVi
   const std::string& node = guest.target().node;
   const Texts wanted = declared.list(attribute);
   if (wanted.empty()) return;
-  const GuestView::Look seen = guest.look();
-  if (seen.presence != Presence::answers) {
-    observed.attributes.set(attribute, wanted);
-    observed.unreadable.push_back(
-        fmt::format("what is installed on {}: {}; it is taken to be as declared", node, guest.words_of(seen)));
-    return;
-  }
   Texts present;
   std::string missing;
   for (const std::string& text : wanted) {
     const GuestScript script = script_of(text, guest.target());
-    const CommandResult found = guest.query(command_of(script, true, check_limit));
-    if (found.ok() || found.exit_status != incomplete) present.push_back(text);
+    const CommandResult found = guest.query(cluster::command_of(script, true, check_limit));
+    if (found.ok() || found.exit_status != cluster::incomplete) present.push_back(text);
     if (found.ok()) continue;
-    if (found.exit_status == incomplete)
+    if (found.exit_status == cluster::incomplete)
       missing += fmt::format("{}{}", missing.empty() ? "" : "; ", lines_joined(found.output));
     else
       observed.unreadable.push_back(fmt::format("what `{}` needs on {}: {}; it is taken to be as declared", script.name, node,
-                                                check_failure(node, script, found).what()));
+                                                cluster::check_failure(node, script, found).what()));
   }
   observed.attributes.set(attribute, present);
   observed.read_from[attribute] = missing.empty() ? fmt::format("checks on {}", node) : fmt::format("on {}: {}", node, missing);
@@ -138,16 +133,10 @@ void pin_kubernetes(std::vector<GuestScript>& scripts, const std::string& versio
     const auto asked = std::find(script.arguments.begin(), script.arguments.end(), "--version");
     if (script.name != "kubernetes" || asked == script.arguments.end()) continue;
     std::string& wanted = *std::next(asked);
-    if (version_like(version, wanted) != wanted) continue;
-    wanted = version_like(version, "x.y.z");
+    if (cluster::version_like(version, wanted) != wanted) continue;
+    wanted = cluster::version_like(version, "x.y.z");
     script.purpose = fmt::format("installing Kubernetes {}", wanted);
   }
 }
 
-GuestScript helm_script(const Spec& spec) {
-  GuestScript script{"helm", "installing Helm", {}, {}};
-  add_repository(script.arguments, spec.mirrors.helm);
-  return script;
-}
-
-}  // namespace gpuplan::cluster
+}  // namespace gpuplan::node_prepare

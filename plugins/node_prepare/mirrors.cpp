@@ -1,12 +1,15 @@
-#include "cluster_common/mirrors.h"
+#include "mirrors.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-namespace gpuplan::cluster {
+namespace gpuplan::node_prepare {
 namespace {
 
+using cluster::Guest;
+using cluster::GuestScript;
+using cluster::GuestView;
 using Texts = std::vector<std::string>;
 
 // scripts/guest/mirrors.sh finds the files there.
@@ -46,17 +49,13 @@ GuestScript script(const Texts& entries, const std::string& version) {
           {}};
 }
 
-bool concerns(const Attributes& attributes) {
-  return attributes.find("mirrors") != nullptr || attributes.find("ca_certificates") != nullptr;
-}
-
 // What the guest really has, entry by entry.
 Texts shown(GuestView& guest) {
   GuestScript show = script({}, "1.0");
   show.arguments = {"--show", "yes"};
-  const Command command = command_of(show, false, show_limit);
+  const Command command = cluster::command_of(show, false, show_limit);
   const CommandResult result = guest.query(command);
-  if (!result.ok()) throw guest_failure(guest.target().node, {"mirrors.sh", "--show"}, result);
+  if (!result.ok()) throw cluster::guest_failure(guest.target().node, {"mirrors.sh", "--show"}, result);
   Texts entries;
   std::size_t begin = 0;
   for (std::size_t end = result.output.find('\n'); end != std::string::npos; end = result.output.find('\n', begin)) {
@@ -68,6 +67,10 @@ Texts shown(GuestView& guest) {
 }
 
 }  // namespace
+
+bool has_mirrors(const Attributes& attributes) {
+  return attributes.find("mirrors") != nullptr || attributes.find("ca_certificates") != nullptr;
+}
 
 void declare_mirrors(Attributes& declared, const Spec& spec, bool is_worker) {
   const MirrorSpec& from = spec.mirrors;
@@ -95,8 +98,16 @@ void expect_no_forgotten_mirrors(Attributes& declared, const Prior& prior) {
   }
 }
 
+Attributes declared_by(const Change& change) {
+  Attributes declared = change.resource.declared;
+  for (const AttributeChange& attribute : change.attributes) {
+    if (attribute.name == "mirrors" || attribute.name == "ca_certificates") declared.set(attribute.name, attribute.after);
+  }
+  return declared;
+}
+
 void observe_mirrors(Observation& observed, const Attributes& declared, const Prior& prior, GuestView& guest) {
-  if (!concerns(declared) && !concerns(prior.declared)) return;
+  if (!has_mirrors(declared) && !has_mirrors(prior.declared)) return;
   Texts mirrors, certificates;
   for (const std::string& entry : shown(guest)) {
     if (starts_with(entry, certificates_prefix))
@@ -114,7 +125,7 @@ void observe_mirrors(Observation& observed, const Attributes& declared, const Pr
 }
 
 std::optional<GuestScript> mirrors_script(const Attributes& declared, const Spec& spec) {
-  if (!concerns(declared)) return std::nullopt;
+  if (!has_mirrors(declared)) return std::nullopt;
   const Texts entries = entries_of(declared);
   GuestScript out = script(entries, spec.kubernetes.version);
   const auto put = [&](const std::string& entry, const SpecFile& file) {
@@ -127,8 +138,8 @@ std::optional<GuestScript> mirrors_script(const Attributes& declared, const Spec
 }
 
 Json capture_mirrors(const Change& change, GuestView& guest) {
-  if (!concerns(change.resource.declared) && !concerns(change.before.attributes)) return nullptr;
-  if (guest.presence() != Presence::answers) return nullptr;
+  if (!has_mirrors(change.resource.declared) && !has_mirrors(change.before.attributes)) return nullptr;
+  if (guest.presence() != cluster::Presence::answers) return nullptr;
   Json captured = {{"entries", shown(guest)}, {"files", Json::object()}};
   for (const std::string& entry : captured.at("entries").get<Texts>()) {
     if (!has_file(entry)) continue;
@@ -148,11 +159,11 @@ void restore_mirrors(Guest& guest, const Json& captured, StepContext& context) {
   for (const auto& [path, content] : member_at(captured, "/files").items()) {
     if (content.is_string()) restore.files[path] = content.get<std::string>();
   }
-  run_script(guest, restore, context);
+  cluster::run_script(guest, restore, context);
 }
 
 void remove_mirrors(Guest& guest, const Attributes& declared, StepContext& context) {
-  if (concerns(declared)) run_script(guest, script({}, context.spec().kubernetes.version), context);
+  if (has_mirrors(declared)) cluster::run_script(guest, script({}, context.spec().kubernetes.version), context);
 }
 
-}  // namespace gpuplan::cluster
+}  // namespace gpuplan::node_prepare
