@@ -73,6 +73,7 @@ std::string digest_of(const RunRecord& run) {
 // Each entry of `moved` is one sentence.
 [[noreturn]] void refuse_stale(const std::string& path, const std::vector<std::string>& moved, const std::string& remedy) {
   std::vector<Diagnostic> problems;
+  problems.reserve(moved.size() + 1);
   for (const std::string& what : moved) problems.push_back({Severity::error, what, {}, {}, {}, std::nullopt});
   problems.push_back({Severity::error, fmt::format("the plan {} is stale; nothing was changed", printable(path)), {},
                       remedy, {}, std::nullopt});

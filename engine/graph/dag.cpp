@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/graph/adjacency_list.hpp>
 #include <boost/graph/depth_first_search.hpp>
+#include <boost/property_map/property_map.hpp>
 #include <functional>
 #include <queue>
 
@@ -80,7 +81,9 @@ std::vector<std::size_t> Dag::successors(std::size_t node) const { return sorted
 std::vector<std::size_t> Dag::find_cycle() const {
   std::vector<std::size_t> parents(size());
   std::vector<std::size_t> cycle;
-  boost::depth_first_search(graph_->adjacency, boost::visitor(CycleFinder(parents, cycle)));
+  std::vector<boost::default_color_type> colors(size());
+  const auto color_of = boost::make_iterator_property_map(colors.begin(), boost::get(boost::vertex_index, graph_->adjacency));
+  boost::depth_first_search(graph_->adjacency, CycleFinder(parents, cycle), color_of);
   return cycle;
 }
 

@@ -28,7 +28,8 @@ YamlNode text_node(std::string text) { return YamlNode::scalar({}, std::move(tex
 
 YamlNode mapping_node(std::vector<std::pair<std::string, YamlNode>> members) {
   std::vector<YamlNode::Entry> entries;
-  for (auto& [key, value] : members) entries.push_back({std::move(key), {}, std::move(value)});
+  entries.reserve(members.size());
+  for (auto& member : members) entries.push_back({std::move(member.first), {}, std::move(member.second)});
   return YamlNode::mapping({}, std::move(entries));
 }
 

@@ -29,4 +29,4 @@ inline constexpr std::uint32_t gpuplan_plugin_magic = 0x47505031;  // "GPP1"
 #define GPUPLAN_PLUGIN(Type, kind_name, summary_text)                                                     \
   extern "C" __attribute__((visibility("default"))) const GpuplanPlugin gpuplan_plugin = {                \
       gpuplan::gpuplan_plugin_magic, sizeof(GpuplanPlugin), GPUPLAN_BUILD_TAG, kind_name, summary_text,   \
-      []() -> gpuplan::StepKind* { return new Type; }}
+      []() -> gpuplan::StepKind* { return new (Type); }}

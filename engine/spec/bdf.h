@@ -17,7 +17,7 @@ struct Bdf {
   std::uint8_t device = 0;    // 0..31
   std::uint8_t function = 0;  // 0..7
 
-  auto operator<=>(const Bdf&) const = default;
+  auto operator<=>(const Bdf&) const = default;  // NOLINT(modernize-use-nullptr): of the comparison that it makes up itself
   // Always the long form in lower case: "0000:0a:00.0".
   std::string to_string() const;
   // True for functions of the same slot, whatever their function number.

@@ -50,6 +50,7 @@ std::string take_text(char* text, const std::string& what, const std::string& su
 template <typename Handle>
 std::vector<Handle> take_list(typename Handle::pointer* objects, int count) {
   std::vector<Handle> handles;
+  if (count > 0) handles.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) handles.emplace_back(objects[i]);
   std::free(objects);
   return handles;

@@ -43,7 +43,7 @@ ImageFile::ImageFile(const std::string& path, const std::string& sha256)
     throw HostError(Kind::refused, path_,
                     fmt::format("the disk image {} is no regular file; name a file by image.path in the spec", path_));
   }
-  capacity_ = size();
+  capacity_ = ImageFile::size();
   read_header();
 }
 
@@ -58,7 +58,7 @@ std::size_t ImageFile::read_some(char* buffer, std::size_t space) {
 void ImageFile::read_header() {
   constexpr std::string_view magic = "QFI\xfb";
   constexpr std::size_t capacity_at = 24;  // 8 bytes, big-endian
-  header_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(size(), capacity_at + 8)));
+  header_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(ImageFile::size(), capacity_at + 8)));
   std::size_t done = 0;
   while (const std::size_t count = read_some(header_.data() + done, header_.size() - done)) done += count;
   header_.resize(done);

@@ -14,7 +14,7 @@ namespace gpuplan::sim {
 namespace {
 
 constexpr int validation_exit_status = 3;
-constexpr std::int64_t default_token_ttl = 24 * 3600;
+constexpr std::int64_t default_token_ttl = std::int64_t{24} * 3600;
 constexpr int first_minor_with_systemd = 22;  // as the kubelet's cgroup driver, if nobody says another
 constexpr const char* hint = "To see the stack trace of this error execute with --v=5 or higher\n";
 

@@ -116,10 +116,16 @@ std::size_t gpus_in_use(SimCluster& cluster, const std::string& node) {
   return used;
 }
 
+// Whether a taint of the node keeps the pod away: the one that it has while it is not ready, or another.
+bool is_repelled(SimCluster& cluster, const Json& manifest, const std::string& node) {
+  static const Json control_plane_taint = {{"key", "node-role.kubernetes.io/control-plane"}, {"effect", "NoSchedule"}};
+  if (node == string_at(cluster.state(), "/control_plane") && !tolerates(manifest, control_plane_taint)) return true;
+  return !tolerates_all(manifest, cluster.taints_of(node)) || !cluster.why_not_ready(node).empty();
+}
+
 // Puts the pod onto a node, or notes in the scheduler's words why there is none.
 void schedule(SimCluster& cluster, GuestWorld& world, Json& record) {
   static const Json cordon_taint = {{"key", "node.kubernetes.io/unschedulable"}, {"effect", "NoSchedule"}};
-  static const Json control_plane_taint = {{"key", "node-role.kubernetes.io/control-plane"}, {"effect", "NoSchedule"}};
   const Json& manifest = record.at("manifest");
   std::size_t unselected = 0, cordoned = 0, tainted = 0, insufficient = 0;
   const std::vector<Json> nodes = cluster.objects("nodes");
@@ -129,11 +135,7 @@ void schedule(SimCluster& cluster, GuestWorld& world, Json& record) {
       ++unselected;
     else if (bool_at(node, "/spec/unschedulable") && !tolerates(manifest, cordon_taint))
       ++cordoned;
-    else if (name == string_at(cluster.state(), "/control_plane") && !tolerates(manifest, control_plane_taint))
-      ++tainted;
-    else if (!tolerates_all(manifest, cluster.taints_of(name)))
-      ++tainted;
-    else if (!cluster.why_not_ready(name).empty())
+    else if (is_repelled(cluster, manifest, name))
       ++tainted;
     else if (gpus_asked_for(manifest) + gpus_in_use(cluster, name) > cluster.allocatable_gpus(name))
       ++insufficient;

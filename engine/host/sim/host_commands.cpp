@@ -116,7 +116,7 @@ CommandResult run_df(const Model& model, const std::vector<std::string>& argv) {
 }
 
 CommandResult run_stat(const Model& model, const std::vector<std::string>& argv) {
-  const std::string path = argv.back();
+  const std::string& path = argv.back();
   if (argv.size() != 5 || argv[1] != "-L" || argv[2] != "-c" || argv[3] != "%a %U %G") {
     return {1, "", "stat: the simulated host does not know these arguments\n"};
   }

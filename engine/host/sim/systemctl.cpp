@@ -140,7 +140,7 @@ CommandResult run_systemctl(Model& model, const std::vector<std::string>& argv, 
   bool value_only = false;
   bool quiet = false;
   bool now = false;
-  const auto add_properties = [&](std::string list) {
+  const auto add_properties = [&](const std::string& list) {
     for (std::size_t at = 0; at <= list.size();) {
       const std::size_t end = std::min(list.find(',', at), list.size());
       properties.push_back(list.substr(at, end - at));
