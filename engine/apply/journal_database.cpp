@@ -16,18 +16,22 @@ void add_value(std::string& text, sqlite3_value* value) {
   const bool is_integer = sqlite3_value_type(value) == SQLITE_INTEGER;
   const auto* bytes = static_cast<const char*>(sqlite3_value_blob(value));  // an integer becomes its digits
   const int size = sqlite3_value_bytes(value);
-  text += fmt::format("{}{}:", is_integer ? 'i' : 't', size);
+  const fmt::format_int length(size);
+  text += is_integer ? 'i' : 't';
+  text.append(length.data(), length.size());
+  text += ':';
   if (bytes != nullptr) text.append(bytes, static_cast<std::size_t>(size));
 }
 
 // row_seal(COLUMN, …): what a row's column `seal` must hold.
 void row_seal(sqlite3_context* context, int count, sqlite3_value** values) {
-  constexpr std::size_t digits = 16;
+  constexpr int digits = 16;
   try {
-    std::string text;
+    auto& text = *static_cast<std::string*>(sqlite3_user_data(context));
+    text.clear();
     for (int i = 0; i < count; ++i) add_value(text, values[i]);
-    const std::string seal = sha256_hex(text).substr(0, digits);
-    sqlite3_result_text(context, seal.data(), static_cast<int>(seal.size()), reinterpret_cast<sqlite3_destructor_type>(-1));
+    const std::string seal = sha256_hex(text);
+    sqlite3_result_text(context, seal.data(), digits, reinterpret_cast<sqlite3_destructor_type>(-1));
   } catch (const std::exception&) {
     sqlite3_result_error_nomem(context);
   }
@@ -157,7 +161,7 @@ Database::Database(const std::string& path, std::string name, DatabaseMode mode,
     sqlite3_db_config(opened, power, 0, nullptr);
   }
   constexpr int pure = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
-  const int made = sqlite3_create_function_v2(opened, "row_seal", -1, pure, nullptr, &row_seal, nullptr, nullptr, nullptr);
+  const int made = sqlite3_create_function_v2(opened, "row_seal", -1, pure, &sealed_, &row_seal, nullptr, nullptr, nullptr);
   if (made != SQLITE_OK) fail(made);
 }
 

@@ -76,6 +76,8 @@ class Database {
   // `name` is the path in error texts. Does not create the file. `file_layer` names another one than SQLite's own (see
   // FaultyDisk) and may be null. Throws DatabaseError.
   Database(const std::string& path, std::string name, DatabaseMode mode, const char* file_layer = nullptr);
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
 
   // Reads a file that has lost pages as far as it goes; SQLite refuses the whole of it otherwise. For a connection that
   // only reads, before its first statement.
@@ -96,6 +98,7 @@ class Database {
   friend class Statement;
   std::string name_;
   DatabaseMode mode_;
+  std::string sealed_;  // what row_seal is computing a seal of: one buffer for all rows
   std::unique_ptr<sqlite3, int (*)(sqlite3*)> connection_;
   std::map<std::string, Statement::Shelf, std::less<>> prepared_;  // by text; goes before the connection does
 };

@@ -12,14 +12,21 @@ namespace {
 
 [[noreturn]] void no_sha256() { throw std::runtime_error("SHA-256 is not available in this OpenSSL"); }
 
+using Context = std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)>;
+
+Context sha256_context() {
+  Context context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) no_sha256();
+  return context;
+}
+
 template <typename Bytes>
 std::string hex(const Bytes& bytes, std::size_t count) {
   static constexpr std::string_view digits = "0123456789abcdef";
-  std::string out;
-  out.reserve(count * 2);
+  std::string out(count * 2, '0');
   for (std::size_t i = 0; i < count; ++i) {
-    out += digits[bytes[i] >> 4U];
-    out += digits[bytes[i] & 0xFU];
+    out[2 * i] = digits[bytes[i] >> 4U];
+    out[2 * i + 1] = digits[bytes[i] & 0xFU];
   }
   return out;
 }
@@ -27,21 +34,23 @@ std::string hex(const Bytes& bytes, std::size_t count) {
 }  // namespace
 
 std::string sha256_hex(std::string_view bytes) {
+  // To look the algorithm up takes longer than to digest a short text, so each thread does it once.
+  thread_local const Context context = sha256_context();
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int size = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) {
+  if (EVP_DigestInit_ex(context.get(), nullptr, nullptr) != 1 ||
+      EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) != 1 ||
+      EVP_DigestFinal_ex(context.get(), digest.data(), &size) != 1) {
     no_sha256();
   }
   return hex(digest, size);
 }
 
 struct Sha256::State {
-  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context{EVP_MD_CTX_new(), EVP_MD_CTX_free};
+  Context context = sha256_context();
 };
 
-Sha256::Sha256() : state_(std::make_unique<State>()) {
-  if (!state_->context || EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr) != 1) no_sha256();
-}
+Sha256::Sha256() : state_(std::make_unique<State>()) {}
 
 Sha256::~Sha256() = default;
 

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "apply/journal_database.h"
+#include "digest/digest.h"
 #include "journal_fixture.h"
 #include "plugin/change_json.h"
 #include "support/catch.h"
@@ -89,6 +90,17 @@ TEST_CASE("journal damage: a bit that flips is seen, or is one that nobody reads
   CHECK(seen > 100);
   CAPTURE(seen, unread);
   CHECK(seen + unread == (whole.size() + stride - 1) / stride);
+}
+
+TEST_CASE("journal damage: a seal is what the SHA-256 of a row's types, lengths and values begins with") {
+  const TempDirectory directory;
+  const std::string path = directory.file("gpu.db");
+  make_sample_journal(path);
+  Database database(path, path, DatabaseMode::read);
+  CHECK(database.text("SELECT seal FROM meta WHERE key = 'cluster'") == sha256_hex("t7:clustert3:gpu").substr(0, 16));
+  CHECK(database.text("SELECT seal FROM stages WHERE position = 1") ==
+        sha256_hex("i1:1i1:1i1:1t6:commiti1:1t3:[0]t7:plannedi1:0i1:0").substr(0, 16));
+  CHECK(database.text("SELECT row_seal(NULL, -12, '', 1.5)") == sha256_hex("-;i3:-12t0:t3:1.5").substr(0, 16));
 }
 
 TEST_CASE("journal damage: a journal cut anywhere is refused, and what stands in the pages that are left is read") {
