@@ -190,6 +190,7 @@ std::vector<StageRecord> read_stages(Database& database, std::int64_t run, Losse
 
 std::vector<OwnedResource> read_owned(Database& database, const UndoFiles& undo_files, Losses* losses) {
   std::vector<OwnedResource> owned;
+  if (losses == nullptr) owned.reserve(static_cast<std::size_t>(database.integer("SELECT count(*) FROM owned")));
   const std::string query = fmt::format("SELECT address, resource, origin, first_run, complete FROM owned {}",
                                         losses == nullptr ? "ORDER BY address" : "NOT INDEXED");
   const auto name = [](const Statement& row) { return "the record of " + row.text(0); };

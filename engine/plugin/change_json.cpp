@@ -62,8 +62,10 @@ class ObjectReader {
   bool flag(const char* name) const { return typed(name, &Json::is_boolean, "true or false").get<bool>(); }
   const Json& list(const char* name) const { return typed(name, &Json::is_array, "a list"); }
   std::vector<std::string> texts(const char* name) const {
+    const Json& items = list(name);
     std::vector<std::string> out;
-    for (const Json& item : list(name)) {
+    out.reserve(items.size());
+    for (const Json& item : items) {
       if (!item.is_string()) fail(name, "a list of texts");
       out.push_back(item.get<std::string>());
     }
@@ -71,8 +73,10 @@ class ObjectReader {
   }
   Address address(const char* name) const { return address_from(text(name), name); }
   std::vector<Address> addresses(const char* name) const {
+    const std::vector<std::string> items = texts(name);
     std::vector<Address> out;
-    for (const std::string& item : texts(name)) out.push_back(address_from(item, name));
+    out.reserve(items.size());
+    for (const std::string& item : items) out.push_back(address_from(item, name));
     return out;
   }
   [[noreturn]] void fail(const char* name, std::string_view wanted) const {

@@ -74,6 +74,7 @@ Value value_from_json(const Json& json) {
 std::string to_text(const Value& value) { return std::visit(TextOfValue{}, value); }
 
 Attributes::Attributes(std::initializer_list<Item> items) {
+  items_.reserve(items.size());
   for (const Item& item : items) set(item.first, item.second);
 }
 
@@ -131,6 +132,7 @@ Attributes attributes_from_json(const Json& json) {
     throw JsonError(fmt::format("attributes are an object of names and values, not {}", json.type_name()));
   }
   Attributes attributes;
+  attributes.reserve(json.size());
   for (const auto& [name, value] : json.items()) attributes.set(name, value_from_json(value));
   return attributes;
 }

@@ -29,6 +29,7 @@ class Attributes {
   Attributes() = default;
   Attributes(std::initializer_list<Item> items);
 
+  void reserve(std::size_t count) { items_.reserve(count); }
   void set(std::string_view name, Value value);
   void erase(std::string_view name);
   // A null pointer if the name is not there.
