@@ -81,7 +81,7 @@ void require_running(Session& session, const GuestTarget& target) {
   }
   if (!domain || domain->power == PowerState::running) return;
   throw Failure(exit_nothing_changed, fmt::format("{} is off", target.node), {},
-                fmt::format("`virsh start {}` starts it, and so does `gpuplan apply` with its spec", target.node));
+                fmt::format("`virsh start {}` starts it, and so does `{}`", target.node, session.suggest("apply SPEC")));
 }
 
 std::string console_log_of(Session& session, const std::string& node) {

@@ -18,6 +18,7 @@
 #include "plan/contained_call.h"
 #include "plan/print_json.h"
 #include "plan/print_text.h"
+#include "report/shell.h"
 
 namespace gpuplan::command {
 namespace {
@@ -127,6 +128,7 @@ int run(int argc, char** argv) {
   } catch (const Failure& failure) {
     return tell_bad_flags(words, environment, failure);
   }
+  repeat_in_suggestions(options.repeated_flags);
   set_log_level(options.log_level);
   Console console(options.color, options.json);
   if (options.help) {

@@ -16,6 +16,7 @@
 #include "host/interrupt.h"
 #include "loader/load_plugins.h"
 #include "plan/resolve.h"
+#include "report/shell.h"
 #include "spec/read_spec.h"
 
 namespace gpuplan::command {
@@ -254,7 +255,7 @@ RunRecord Session::record(const std::string& command) const {
 }
 
 std::string Session::suggest(const std::string& words) const {
-  return "gpuplan " + words + options.repeated_flags;
+  return suggested(words);
 }
 
 PlannerOptions Session::planner_options() { return {options.parallelism, console.passing_text(), &watch, selection}; }

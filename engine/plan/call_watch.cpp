@@ -6,6 +6,7 @@
 
 #include "host/interrupt.h"
 #include "report/progress.h"
+#include "report/shell.h"
 
 namespace gpuplan {
 namespace {
@@ -87,8 +88,8 @@ void CallWatch::tell_of(Scope& scope, TimePoint time, bool interrupted) {
   note.summary = fmt::format("{} has not returned for {}", scope.call_, format_whole_duration(seconds));
   note.why = fmt::format("the step waits inside its plugin{}, which gpuplan cannot stop from here",
                          scope.module_.empty() ? "" : " " + scope.module_);
-  note.remedy = fmt::format("wait, or end gpuplan at once by pressing Ctrl-C {}; `gpuplan status` then tells what is "
-                            "left to be done", interrupted ? "once more" : "twice");
+  note.remedy = fmt::format("wait, or end gpuplan at once by pressing Ctrl-C {}; `{}` then tells what is left to be done",
+                            interrupted ? "once more" : "twice", suggested("status"));
   note.address = scope.address_;
   tell_(note);
 }

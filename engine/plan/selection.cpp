@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 
+#include "report/shell.h"
 
 namespace gpuplan {
 namespace {
@@ -106,7 +107,8 @@ std::set<std::size_t> find_all(const ResourceGraph& graph, const std::vector<Add
     const std::string near = did_you_mean(address.to_string(), names);
     diagnostics.add({Severity::error, fmt::format("--{}: there is no {}", flag, address.to_string()),
                      "the spec does not declare it, and gpuplan has not made it",
-                     near.empty() ? "`gpuplan graph SPEC` and `gpuplan status` list the addresses"
+                     near.empty() ? fmt::format("`{}` and `{}` list the addresses", suggested("graph SPEC"),
+                                                suggested("status"))
                                   : fmt::format("did you mean {}?", near),
                      {}, std::nullopt});
   }

@@ -2,10 +2,19 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "report/diagnostic.h"
 
 namespace gpuplan {
+namespace {
+
+std::string& repeated_flags() {
+  static std::string flags;
+  return flags;
+}
+
+}  // namespace
 
 std::string shell_quoted(const std::string& word) {
   const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
@@ -23,5 +32,9 @@ std::string shell_quoted(const std::string& word) {
   // $'…' reads the very escapes that printable() writes.
   return steers_terminal ? "$'" + printable(out) + "'" : "'" + out + "'";
 }
+
+std::string suggested(const std::string& words) { return "gpuplan " + words + repeated_flags(); }
+
+void repeat_in_suggestions(std::string flags) { repeated_flags() = std::move(flags); }
 
 }  // namespace gpuplan

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "report/shell.h"
+
 namespace gpuplan::cluster {
 namespace {
 
@@ -100,7 +102,7 @@ InVain look_at_operator(const StepContext& context) {
 }
 
 std::string ask_again(const std::string& cluster) {
-  return fmt::format("`gpuplan verify --cluster {}` says what is wrong with it; plan again when it answers", cluster);
+  return fmt::format("`{}` says what is wrong with it; plan again when it answers", suggested("verify --cluster " + cluster));
 }
 
 bool is_ready(const Json& node) { return string_at(ready_condition(node), "/status") == "True"; }

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "plugin/waiting.h"
+#include "report/shell.h"
 
 namespace gpuplan::cluster {
 namespace {
@@ -144,14 +145,14 @@ void Guest::remove(const std::string& path) {
 }
 
 std::string by_ssh(const std::string& cluster, const std::string& node, const std::string& command) {
-  return fmt::format("`gpuplan ssh {} --cluster {} -- {}`", node, cluster, command);
+  return fmt::format("`{} -- {}`", suggested(fmt::format("ssh {} --cluster {}", node, cluster)), command);
 }
 
 std::string see_log(const StepContext& context, const std::string& node) {
   const std::string file = context.output_of(node);
   if (file.empty()) return {};
-  return fmt::format("; `gpuplan logs {} --cluster {}` prints all of its output, which is in {}", node, context.spec().cluster,
-                     file);
+  return fmt::format("; `{}` prints all of its output, which is in {}",
+                     suggested(fmt::format("logs {} --cluster {}", node, context.spec().cluster)), file);
 }
 
 std::string complaint_of(const CommandResult& result) {
@@ -192,7 +193,7 @@ void wait_for(StepContext& context, const std::string& what, std::int64_t limit_
 
 void wait_for_login(StepContext& context, GuestView& guest) {
   const std::string console =
-      fmt::format("`gpuplan console {} --cluster {} --log` shows how far it is", guest.target().node, context.spec().cluster);
+      suggested(fmt::format("console {} --cluster {} --log", guest.target().node, context.spec().cluster));
   wait_for(context, fmt::format("a login on {} at {}", guest.target().node, guest.target().login_host()),
            context.spec().timeouts.ssh, [&](std::string& seen) {
              const GuestView::Look now = guest.look();
@@ -200,7 +201,7 @@ void wait_for_login(StepContext& context, GuestView& guest) {
                                                      : guest.words_of(now);
              return now.lets_in;
            },
-           {"ssh", console});
+           {"ssh", "`" + console + "` shows how far it is"});
 }
 
 bool wait_to_undo(StepContext& context, GuestView& guest) {

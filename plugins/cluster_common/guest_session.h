@@ -68,7 +68,7 @@ class Guest : public GuestView {
   StepContext& context_;
 };
 
-// "`gpuplan ssh NODE --cluster CLUSTER -- COMMAND`": how a user runs it there, for the next step of a message.
+// "`gpuplan ssh NODE --cluster CLUSTER … -- COMMAND`": how a user runs it there, for the next step of a message.
 std::string by_ssh(const std::string& cluster, const std::string& node, const std::string& command);
 
 // "; `gpuplan logs NODE …` prints all of its output, which is in …" behind a failure; empty if no log of the node is kept.

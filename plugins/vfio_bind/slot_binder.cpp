@@ -8,6 +8,7 @@
 #include "host/xml/domain_xml.h"
 #include "plugin/waiting.h"
 #include "remedies.h"
+#include "report/shell.h"
 
 namespace gpuplan::vfio_bind {
 namespace {
@@ -31,9 +32,8 @@ SavedFunction saved_of(const SavedState& saved, const PciFunction& function) {
 
 HostError hang_error(const Bdf& address, const HostError& cause) {
   return HostError(HostError::Kind::timed_out, cause.subject(),
-                   fmt::format("{} hangs: {}; nothing can end that, so reboot this host, then run `gpuplan apply` or "
-                               "`gpuplan rollback` again",
-                               address.to_string(), cause.what()),
+                   fmt::format("{} hangs: {}; nothing can end that, so reboot this host, then run `{}` or `{}` again",
+                               address.to_string(), cause.what(), suggested("apply"), suggested("rollback")),
                    cause.output_tail());
 }
 

@@ -5,6 +5,7 @@
 #include "host/virsh.h"
 #include "placement.h"
 #include "plugin/waiting.h"
+#include "report/shell.h"
 
 namespace gpuplan::vm_define {
 namespace {
@@ -28,8 +29,8 @@ bool is_on(Host& host, const std::string& name) {
                                  "memory for the address bits: see the check address-width), or the image has no "
                                  "console=ttyS0",
                                  what)
-                   : fmt::format("{}; the end of its console follows, all of it shows `gpuplan console {} --cluster {} --log`",
-                                 what, name, cluster),
+                   : fmt::format("{}; the end of its console follows, all of it shows `{}`", what,
+                                 suggested(fmt::format("console {} --cluster {} --log", name, cluster))),
       tail);
 }
 

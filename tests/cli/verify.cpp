@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <regex>
 #include <sstream>
 
@@ -159,4 +160,20 @@ TEST_CASE("apply --json tells the verification as an event before run_finished")
   CHECK(event.at("type") == "verification_finished");
   CHECK(event.at("passed") == true);
   CHECK(event.at("results").size() > 5);
+}
+
+TEST_CASE("a command that a step's error suggests can be typed as it stands") {
+  const cli::Place place;
+  const std::vector<std::string> apply = {"apply", "specs/minimal.yaml", "--yes", "--state-dir", place.state_dir()};
+  REQUIRE(place.run_sim(apply).exit_code == 0);
+  set_on_worker(place, "\"driver_missing\": true");
+  std::vector<std::string> again = apply;
+  again.insert(again.end(), {"--replace", "gpu-operator/gpu-operator", "--json"});
+  const std::string events = place.run_sim(again).out;
+  std::smatch found;
+  REQUIRE(std::regex_search(events, found, std::regex("`gpuplan (ssh gpu-control-plane [^`]*get pods[^`]*)`")));
+  CHECK_THAT(found[1], contains("--host sim:" + place.host()) && contains("--state-dir " + place.state_dir() + " -- kubectl"));
+  std::istringstream line(found[1]);
+  // It gets as far as the node; the kubectl there has no such table.
+  CHECK_THAT(place.run({std::istream_iterator<std::string>(line), {}}).err, contains("the simulated kubectl has"));
 }

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "host/xml/domain_xml.h"
+#include "report/shell.h"
 
 namespace gpuplan {
 namespace {
@@ -115,7 +116,8 @@ void LibvirtDomains::define(const std::string& xml) {
   const DomainHandle domain(virDomainDefineXMLFlags(connection_.get().get(), xml.c_str(), 0));
   if (!domain) {
     throw_libvirt_error("define the domain " + name, name,
-                        fmt::format("`gpuplan show vm {} SPEC` prints the document that was refused", name));
+                        fmt::format("`{}` prints the document that was refused",
+                                    suggested(fmt::format("show vm {} SPEC", name))));
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "host/ssh/guest_files.h"
 #include "report/diagnostic.h"
+#include "report/shell.h"
 
 namespace gpuplan {
 namespace {
@@ -81,10 +82,11 @@ HostError explain(const GuestTarget& guest, const std::string& errors) {
                                  guest.is_machine()
                                      ? fmt::format("if it was installed anew, its new key belongs into the spec, as `host_key` of node {}",
                                                    guest.node)
-                                     : fmt::format("`gpuplan apply SPEC --replace vm-define/{}` makes the guest anew, with an "
-                                                   "empty disk", guest.node)),
+                                     : fmt::format("`{}` makes the guest anew, with an empty disk",
+                                                   suggested("apply SPEC --replace vm-define/" + guest.node))),
                      errors);
   }
+  const std::string console = suggested(fmt::format("console {} --log", guest.node));
   if (says("Permission denied") && guest.is_machine()) {
     return HostError(Kind::refused, guest.node,
                      fmt::format("{} does not let {} in with the key {}", shown(guest), guest.user, guest.identity), errors);
@@ -92,14 +94,14 @@ HostError explain(const GuestTarget& guest, const std::string& errors) {
   if (says("Permission denied")) {
     return HostError(Kind::unreachable, guest.node,
                      fmt::format("{} does not accept gpuplan's ssh key (yet); if that lasts, its cloud-init did not read its "
-                                 "seed: look at it with `gpuplan console {} --log`",
-                                 shown(guest), guest.node),
+                                 "seed: look at it with `{}`",
+                                 shown(guest), console),
                      errors);
   }
   const std::string reason = last_line(errors);
   return HostError(Kind::unreachable, guest.node,
-                   fmt::format("{} does not answer ssh{}{}; `gpuplan console {} --log` shows how far it is", shown(guest),
-                               reason.empty() ? "" : ": ", printable(reason), guest.node),
+                   fmt::format("{} does not answer ssh{}{}; `{}` shows how far it is", shown(guest),
+                               reason.empty() ? "" : ": ", printable(reason), console),
                    errors);
 }
 
