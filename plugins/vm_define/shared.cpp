@@ -75,15 +75,27 @@ void ensure_network(const Vm& vm, const Spec& spec, Host& host, StepContext& con
   host.hypervisor().start_network(vm.network);
 }
 
-// Base images on which no volume stands. The rest of the pool is left as it is.
-void delete_unused_images(const std::string& pool, Host& host) {
-  const std::vector<VolumeState> volumes = host.hypervisor().volumes(pool);
-  for (const VolumeState& image : volumes) {
-    if (!is_image_volume(image.name)) continue;
-    const bool used = std::any_of(volumes.begin(), volumes.end(),
-                                  [&](const VolumeState& volume) { return volume.backing_path == image.path; });
-    if (!used) host.hypervisor().delete_volume(pool, image.name);
+bool is_disk_of_domain(const std::string& path, Host& host) {
+  for (const DomainState& domain : host.hypervisor().domains()) {
+    const auto definition = parse_domain(domain.xml);
+    if (!definition) continue;
+    const auto& disks = definition->disks;
+    if (std::any_of(disks.begin(), disks.end(), [&](const DomainDisk& disk) { return disk.path == path; })) return true;
   }
+  return false;
+}
+
+// Of all images only the one that the caller's VM stood on: another may be what another cluster has fetched and has not
+// made a disk on yet. One that is left over is better than one that is missing.
+void delete_unused_image(const std::string& pool, const std::string& name, Host& host) {
+  if (!is_image_volume(name)) return;
+  const std::vector<VolumeState> volumes = host.hypervisor().volumes(pool);
+  const auto image = std::find_if(volumes.begin(), volumes.end(),
+                                  [&](const VolumeState& volume) { return volume.name == name; });
+  if (image == volumes.end()) return;
+  const bool used = std::any_of(volumes.begin(), volumes.end(),
+                                [&](const VolumeState& volume) { return volume.backing_path == image->path; });
+  if (!used && !is_disk_of_domain(image->path, host)) host.hypervisor().delete_volume(pool, name);
 }
 
 bool is_empty(const std::string& pool, Host& host) {
@@ -103,7 +115,7 @@ std::vector<std::string> merged(std::vector<std::string> directories, const std:
 void release_pool(const Shared::Remains& remains, Host& host) {
   const auto pool = host.hypervisor().pool(remains.pool);
   if (pool && pool->path != remains.pool_path) return;
-  if (pool && pool->active) delete_unused_images(remains.pool, host);
+  if (pool && pool->active) delete_unused_image(remains.pool, remains.image, host);
   const auto mark = read_pool_mark(host.files(), remains.pool_path);
   if (mark && mark->cluster != remains.owner) return;
   if (pool && !mark) return;

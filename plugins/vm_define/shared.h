@@ -29,11 +29,11 @@ class Shared {
   // Pool, base image and network as `vm` and the spec need them. Returns the base image's path.
   std::string ensure(const Vm& vm, const Spec& spec, Host& host, StepContext& context);
 
-  // Takes away what gpuplan made and nothing uses any more: base images without a volume on top, the
-  // pool when it holds nothing else, `network` when no domain is connected to it. `directories`: those
+  // Takes away what gpuplan made and nothing uses any more: `image` when no volume stands on it and no domain runs
+  // from it, the pool when it holds nothing else, `network` when no domain is connected to it. `directories`: those
   // that the caller's capture() found missing; who releases the pool last removes them.
   struct Remains {
-    std::string owner, pool, pool_path, network;
+    std::string owner, pool, pool_path, image, network;
     std::vector<std::string> directories;
   };
   void release(const Remains& remains, Host& host);

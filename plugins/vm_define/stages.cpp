@@ -26,7 +26,7 @@ bool pool_is_open(HypervisorReader& hypervisor, const std::string& name) {
 }
 
 Shared::Remains remains_of(const Vm& vm, const std::string& network, const Json& captured) {
-  return {vm.owner, vm.pool, vm.pool_path, network, strings(member_at(captured, "/missing_directories"))};
+  return {vm.owner, vm.pool, vm.pool_path, vm.image, network, strings(member_at(captured, "/missing_directories"))};
 }
 
 // The VM as it was before the change: what is released is what that one used.

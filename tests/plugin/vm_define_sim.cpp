@@ -306,3 +306,22 @@ TEST_CASE("a move to another partition that stops at any call is taken back and 
     }
   }
 }
+
+TEST_CASE("sim: two clusters in one pool: who goes takes no image that the other has fetched") {
+  Server server;
+  const auto images = [&] {
+    std::vector<std::string> names;
+    for (const VolumeState& volume : server.host->hypervisor().volumes("gpuplan")) {
+      if (volume.name.rfind("gpuplan-base-", 0) == 0) names.push_back(volume.name);
+    }
+    return names;
+  };
+  server.run(server.plan(0, false));
+  REQUIRE(images().size() == 1);
+  // The other cluster's apply has fetched its image, and has made no disk yet.
+  const std::string theirs = "gpuplan-base-theirs-0123456789ab.img";
+  server.host->hypervisor().fetch_image("gpuplan", theirs, {"https://example.org/images/theirs.img", {}, {}, {}, {}});
+  server.run(server.removal(0));
+  CHECK(images() == std::vector<std::string>{theirs});
+  CHECK(server.host->hypervisor().pool("gpuplan"));
+}

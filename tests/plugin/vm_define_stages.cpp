@@ -157,6 +157,29 @@ TEST_CASE("what gpuplan did not make stays when the last VM goes") {
   CHECK(rig.host.picture() == before);
 }
 
+TEST_CASE("a base image that another cluster has fetched, or a VM of somebody else runs from, stays when the last VM goes") {
+  Rig rig;
+  const char* const others = "gpuplan-base-theirs-0123456789ab.img";
+  rig.create_all();
+  const std::string own = rig.observe("gpu-worker-1").attributes.text("image");
+  rig.host.hypervisor().fetch_image("gpuplan", others, {"https://example.org/images/theirs.img", {}, {}, {}, {}});
+  SECTION("another cluster's, before it has made a disk on it") {}
+  SECTION("one from which a VM was started by hand") {
+    DomainDefinition handmade = rig.domain("gpu-worker-1");
+    handmade.name = "handmade";
+    handmade.uuid.clear();
+    handmade.owner = {};
+    handmade.devices.clear();
+    handmade.disks.resize(1);
+    handmade.disks[0].path = "/var/lib/gpuplan/images/" + own;
+    rig.host.hypervisor().define_domain(render_domain(handmade));
+  }
+  const bool used = rig.host.hypervisor().domain("handmade").has_value();
+  for (const char* name : {"gpu-control-plane", "gpu-worker-1", "gpu-worker-2"}) rig.run(rig.plan_removal(name));
+  CHECK(rig.host.hypervisor().volume("gpuplan", others));
+  CHECK(rig.host.hypervisor().volume("gpuplan", own).has_value() == used);
+}
+
 TEST_CASE("a replaced VM gets a new disk beside the old one, which goes in the commit") {
   Rig rig;
   rig.create_all();
