@@ -47,9 +47,6 @@ void SlotBinder::take(const SavedState& saved) {
     throw HostError(HostError::Kind::not_found, sysfs_device(gpu_),
                     fmt::format("{} is not on this host any more; look for it with `gpuplan discover`", gpu_.to_string()));
   }
-  const bool done = std::all_of(functions.begin(), functions.end(),
-                                [](const PciFunction& function) { return function.driver == vfio; });
-  if (done) return;
   for (const PciFunction& function : functions) prepare(function, saved.persistence);
   load_vfio();
   for (const PciFunction& function : functions) {
@@ -127,7 +124,7 @@ void SlotBinder::load_vfio() {
 
 void SlotBinder::bind(const SavedFunction& saved, std::optional<std::int64_t> module) {
   const PciFunction now = read(saved.address);
-  if (now.driver == vfio) return;
+  if (now.driver == vfio) return set_power_control(now.address, "on");
   try {
     context_.progress(fmt::format("{}: {} to {}", now.address.to_string(), shown(now.driver), vfio));
     move_to_vfio(now, module);

@@ -106,6 +106,20 @@ TEST_CASE("sim: what may sleep while the host has it may do so again when it is 
   CHECK(server.host->files().read(control) == "auto\n");
 }
 
+TEST_CASE("sim: what is on vfio-pci already is kept awake too, and may sleep again when it is given back") {
+  SimulatedServer server("h100-sxm8.yaml");
+  const std::string control = sysfs_device(*parse_bdf(h100_gpus[0])) + "/power/control";
+  const auto let_sleep = [&] { server.host->files().write(control, "auto\n", std::chrono::seconds(1)); };
+  let_sleep();
+  GpuRig gpu = server.gpu(h100_gpus[0]);
+  gpu.apply();
+  let_sleep();  // as a run leaves it that was killed when the driver had been changed
+  gpu.apply_captured();
+  CHECK(server.host->files().read(control) == "on\n");
+  gpu.undo();
+  CHECK(server.host->files().read(control) == "auto\n");
+}
+
 TEST_CASE("sim: undoing a removal notes the module id again, without which no partition is known") {
   SimulatedServer server("h100-sxm8.yaml");
   GpuRig gpu = server.gpu("0000:43:00.0");
