@@ -19,8 +19,10 @@ void purge(Session& session) {
 int run_destroy(Session& session) {
   std::optional<Spec> given;
   if (!session.options.arguments.empty()) given = session.read_spec();
-  const std::optional<Planned> planned = plan_for_destroy(session, given, true);
-  const int code = planned ? carry_out(session, planned->plan, planned->spec, "destroy") : exit_done;
+  const auto [planned, nothing] = plan_for_destroy(session, given, true);
+  int code = exit_done;
+  if (planned) code = carry_out(session, planned->plan, planned->spec, "destroy");
+  else say_nothing_to_destroy(session, nothing);
   if (code == exit_done && session.options.purge) purge(session);
   return code;
 }

@@ -22,7 +22,9 @@ std::optional<Planned> make_plan(Session& session) {
     }
     std::optional<Spec> given;
     if (has_spec) given = session.read_spec();
-    return plan_for_destroy(session, given, false);
+    PlannedRemoval removal = plan_for_destroy(session, given, false);
+    if (!removal.planned) say_nothing_to_destroy(session, removal.nothing);
+    return std::move(removal.planned);
   }
   if (!has_spec) {
     throw Failure(exit_bad_flags, "`gpuplan plan` needs a SPEC", {}, "write gpuplan plan FILE.yaml, or add --destroy");

@@ -10,7 +10,6 @@
 #include "command/outcome.h"
 
 namespace gpuplan::command {
-namespace {
 
 void say_nothing_to_destroy(Session& session, const std::string& why) {
   if (session.console.json()) {
@@ -23,8 +22,6 @@ void say_nothing_to_destroy(Session& session, const std::string& why) {
   }
 }
 
-}  // namespace
-
 Planned plan_for_apply(Session& session, Spec spec) {
   session.require_same_host();
   session.resolve(spec);
@@ -35,19 +32,17 @@ Planned plan_for_apply(Session& session, Spec spec) {
   return {std::move(plan), std::move(spec), std::move(checks)};
 }
 
-std::optional<Planned> plan_for_destroy(Session& session, const std::optional<Spec>& given, bool locked) {
+PlannedRemoval plan_for_destroy(Session& session, const std::optional<Spec>& given, bool locked) {
   const std::vector<std::string> clusters = session.state.clusters();
   if (!given && session.options.cluster.empty() && session.cluster.empty() && clusters.empty()) {
     session.require_own_state();
-    say_nothing_to_destroy(session, fmt::format("there is no cluster in {}", printable(session.state.path())));
-    return std::nullopt;
+    return {std::nullopt, fmt::format("there is no cluster in {}", printable(session.state.path()))};
   }
   if (session.cluster.empty()) session.choose_cluster();
   const std::string nothing = fmt::format("gpuplan has made nothing for cluster {}", session.cluster);
   if (std::find(clusters.begin(), clusters.end(), session.cluster) == clusters.end()) {
     session.require_own_state();
-    say_nothing_to_destroy(session, nothing);
-    return std::nullopt;
+    return {std::nullopt, nothing};
   }
   session.load_plugins();
   if (locked) session.lock_cluster();
@@ -60,15 +55,12 @@ std::optional<Planned> plan_for_destroy(Session& session, const std::optional<Sp
   session.open_host(spec->host.libvirt_uri);
   session.require_same_host();
   const std::vector<OwnedResource> owned = session.owned();
-  if (owned.empty() && !session.unfinished_run()) {
-    say_nothing_to_destroy(session, nothing);
-    return std::nullopt;
-  }
+  if (owned.empty() && !session.unfinished_run()) return {std::nullopt, nothing};
   Plan plan = take_plan(session, plan_destroy(session.cluster, session.kinds, owned, *session.host.host,
                                               session.planner_options()));
   plan.spec_name = spec->file ? spec->file->name : "";
   plan.spec_sha256 = spec->sha256;
-  return Planned{std::move(plan), std::move(*spec), {}};
+  return {Planned{std::move(plan), std::move(*spec), {}}, {}};
 }
 
 }  // namespace gpuplan::command

@@ -20,8 +20,15 @@ struct Planned {
 Planned plan_for_apply(Session& session, Spec spec);
 
 // Plans the removal of what gpuplan made: opens plugins, journal and host. With `locked`, as the verb
-// that will do it, otherwise to look only. Says so and returns nothing if there is nothing to remove.
-std::optional<Planned> plan_for_destroy(Session& session, const std::optional<Spec>& given, bool locked);
+// that will do it, otherwise to look only. Without a plan there is nothing to remove, and `nothing` says why.
+struct PlannedRemoval {
+  std::optional<Planned> planned;
+  std::string nothing;
+};
+PlannedRemoval plan_for_destroy(Session& session, const std::optional<Spec>& given, bool locked);
+
+// Tells the user that a verb had nothing to remove.
+void say_nothing_to_destroy(Session& session, const std::string& why);
 
 // The plan in `path`, for apply: makes it again and compares. Throws Failure with exit_plan_stale,
 // naming what has moved, if it is not the same.

@@ -164,7 +164,7 @@ Planned plan_from_file(Session& session, const std::string& path) {
       session.require_own_state();
       require_same_journal(session, saved, path, remedy);
     }
-    planned = plan_for_destroy(session, std::nullopt, true);
+    planned = plan_for_destroy(session, std::nullopt, true).planned;
     if (planned) require_host_of(session, saved, path);
     require_same_journal(session, saved, path, remedy);
     if (!planned) refuse_stale(path, {"gpuplan has made nothing that could be removed"}, remedy);

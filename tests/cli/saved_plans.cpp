@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -118,6 +119,21 @@ TEST_CASE("a saved plan to destroy is refused when the journal is gone") {
   CHECK(result.exit_code == 5);
   CHECK_THAT(result.err, contains("journal.db is gone, which ended with run 1 when the plan was made"));
   CHECK(result.out.empty());
+}
+
+TEST_CASE("a saved plan to destroy is refused, and says nothing else, when that was done since") {
+  const cli::Place place;
+  const std::string plan = place.write("today.plan", "");
+  REQUIRE(place.run_sim({"apply", "specs/minimal.yaml", "--yes"}).exit_code == 0);
+  REQUIRE(place.run_sim({"plan", "--destroy", "--out", plan}).exit_code == 0);
+  REQUIRE(place.run_sim({"destroy", "--yes"}).exit_code == 0);
+  const cli::Result result = place.run_sim({"apply", plan, "--yes"});
+  CHECK(result.exit_code == 5);
+  CHECK_THAT(result.err, contains("run 2 of cluster gpu was made after it (gpuplan destroy --yes"));
+  CHECK(result.out.empty());
+  const std::string events = place.run_sim({"apply", plan, "--yes", "--json"}).out;
+  CHECK(std::count(events.begin(), events.end(), '\n') == 1);
+  CHECK_THAT(events, contains("\"exit_code\":5"));
 }
 
 TEST_CASE("a plan file that others could have written is refused") {
