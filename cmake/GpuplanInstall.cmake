@@ -18,6 +18,7 @@ foreach(header
     plugin/address.h plugin/build_tag.h plugin/plugin.h plugin/resource.h plugin/step_kind.h plugin/value.h
     plugin/waiting.h
     report/diagnostic.h
+    report/shell.h
     spec/bdf.h spec/network_range.h spec/spec.h spec/supported_versions.h
     yaml/decode.h yaml/node.h yaml/parse.h)
   get_filename_component(folder ${header} DIRECTORY)
