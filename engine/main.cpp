@@ -12,6 +12,7 @@
 #include "command/run.h"
 #include "host/interrupt.h"
 #include "host/local/local_host.h"
+#include "plan/heap_growth.h"
 
 namespace {
 
@@ -34,6 +35,7 @@ int main(int argc, char** argv) {
   if (argc > 1 && std::strcmp(argv[1], gpuplan::file_access_child_flag) == 0) return gpuplan::run_file_access_child();
   gpuplan::Interrupt::install_handlers();
   umask(077);
+  gpuplan::grow_heap_in_large_steps();
   try {
     return gpuplan::command::run(argc, argv);
   } catch (const std::bad_alloc&) {

@@ -12,6 +12,7 @@
 #include "bench/child.h"
 #include "bench/engine_work.h"
 #include "bench/machine.h"
+#include "plan/heap_growth.h"
 
 namespace bench {
 namespace {
@@ -193,6 +194,7 @@ int run(const std::vector<std::string>& words) {
 }  // namespace bench
 
 int main(int argc, char** argv) {
+  gpuplan::grow_heap_in_large_steps();  // as the program does
   try {
     return bench::run({argv + 1, argv + argc});
   } catch (const std::exception& error) {
