@@ -23,6 +23,9 @@ void add_value(std::string& text, sqlite3_value* value) {
   if (bytes != nullptr) text.append(bytes, static_cast<std::size_t>(size));
 }
 
+// SQLITE_TRANSIENT, which is a C cast: SQLite copies the text at once.
+sqlite3_destructor_type copied() { return reinterpret_cast<sqlite3_destructor_type>(-1); }  // NOLINT(performance-no-int-to-ptr)
+
 // row_seal(COLUMN, …): what a row's column `seal` must hold.
 void row_seal(sqlite3_context* context, int count, sqlite3_value** values) {
   constexpr int digits = 16;
@@ -31,7 +34,7 @@ void row_seal(sqlite3_context* context, int count, sqlite3_value** values) {
     text.clear();
     for (int i = 0; i < count; ++i) add_value(text, values[i]);
     const std::string seal = sha256_hex(text);
-    sqlite3_result_text(context, seal.data(), digits, reinterpret_cast<sqlite3_destructor_type>(-1));
+    sqlite3_result_text(context, seal.data(), digits, copied());
   } catch (const std::exception&) {
     sqlite3_result_error_nomem(context);
   }
@@ -108,10 +111,9 @@ Statement& Statement::bind(std::int64_t value) {
 }
 
 Statement& Statement::bind(std::string_view value) {
-  // Never a null pointer: that would bind NULL. SQLITE_TRANSIENT is a C cast.
-  const auto transient = reinterpret_cast<sqlite3_destructor_type>(-1);
+  // Never a null pointer: that would bind NULL.
   const char* data = value.empty() ? "" : value.data();
-  const int code = sqlite3_bind_text(statement_.get(), ++bound_, data, static_cast<int>(value.size()), transient);
+  const int code = sqlite3_bind_text(statement_.get(), ++bound_, data, static_cast<int>(value.size()), copied());
   if (code != SQLITE_OK) database_.fail(code);
   return *this;
 }
