@@ -50,15 +50,19 @@ Observation look_at(GuestView& guest, const Resource& resource, const Prior& pri
   return observed;
 }
 
-// A worker gets the patch of Kubernetes that its control plane has, if that one is there already: the newest may have been
+// A worker gets the patch of Kubernetes that its control plane has, if that one can be asked: the newest may have been
 // published since. Nodes that are prepared side by side get the newest.
 void pin_to_control_plane(std::vector<cluster::GuestScript>& scripts, const std::string& node, Host& host,
                           StepContext& context) {
   const ControlPlaneSpec& spec = context.spec().control_plane;
   if (node == spec.name) return;
   GuestView control_plane(host, target_from(spec.name, spec.address, spec.machine ? login_text(*spec.machine) : ""));
-  if (control_plane.presence() != Presence::answers || !control_plane.has(cluster::admin_kubeconfig)) return;
-  pin_kubernetes(scripts, cluster::installed_kubeadm(control_plane));
+  try {
+    if (control_plane.presence() != Presence::answers || !control_plane.has(cluster::admin_kubeconfig)) return;
+    pin_kubernetes(scripts, cluster::installed_kubeadm(control_plane));
+  } catch (const HostError& error) {
+    context.log(fmt::format("the version of {} could not be asked for: {}", spec.name, error.what()));
+  }
 }
 
 }  // namespace

@@ -122,6 +122,13 @@ TEST_CASE("prepared: a worker gets the patch of Kubernetes that the control plan
   CHECK(installed("gpu-worker-2") == "v1.34.0");  // an image's own of that minor version stays
 }
 
+TEST_CASE("prepared: a control plane that cannot say its version holds no worker up") {
+  ClusterRig rig;
+  rig.host.machines.at("gpu-control-plane").disk.files["/etc/kubernetes/admin.conf"] = {"", 0600};
+  rig.apply(worker);
+  CHECK(rig.host.changed("gpu-worker-1: bash -s -- kubernetes --version 1.34"));
+}
+
 TEST_CASE("prepared: what is gone from a node of a running cluster is seen, and installed again") {
   ClusterRig rig;
   rig.apply_all();
