@@ -54,14 +54,13 @@ Observation look_at(GuestView& guest, const Resource& resource, const Prior& pri
 // published since. Nodes that are prepared side by side get the newest.
 void pin_to_control_plane(std::vector<cluster::GuestScript>& scripts, const std::string& node, Host& host,
                           StepContext& context) {
-  const ControlPlaneSpec& spec = context.spec().control_plane;
-  if (node == spec.name) return;
-  GuestView control_plane(host, target_from(spec.name, spec.address, spec.machine ? login_text(*spec.machine) : ""));
+  GuestView control_plane(host, gpuplan::target_of(context.spec().control_plane));
+  if (node == control_plane.target().node) return;
   try {
     if (control_plane.presence() != Presence::answers || !control_plane.has(cluster::admin_kubeconfig)) return;
     pin_kubernetes(scripts, cluster::installed_kubeadm(control_plane));
   } catch (const HostError& error) {
-    context.log(fmt::format("the version of {} could not be asked for: {}", spec.name, error.what()));
+    context.log(fmt::format("the version of {} could not be asked for: {}", control_plane.target().node, error.what()));
   }
 }
 

@@ -6,8 +6,8 @@
 #include <sstream>
 
 #include "cluster_common/kubeadm.h"
-#include "mirrors.h"
 #include "host/guest_target.h"
+#include "mirrors.h"
 
 namespace gpuplan::node_prepare {
 namespace {
