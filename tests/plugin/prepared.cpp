@@ -59,12 +59,40 @@ TEST_CASE("prepared: a fresh guest has each script run once, and what that print
   }
   CHECK_FALSE(rig.host.changed("bash -s -- nvidia"));
   rig.apply(worker);
+  CHECK(rig.host.count("gpu-worker-1: bash -s -- kubernetes --version 1.34") == 1);
   CHECK(rig.host.count("gpu-worker-1: bash -s -- nvidia") == 1);
   rig.host.changes.clear();
   FakeContext context(rig.spec, rig.host);
   rig.kind("node-prepare").apply(change, rig.journal.at(control_plane).captured, rig.host, context);
   CHECK(rig.host.changes.empty());
   CHECK(context.output_lines.empty());
+}
+
+TEST_CASE("prepared: NVIDIA's driver is installed only where GPUs and the spec want it") {
+  ClusterRig without_gpus({4, 0});
+  without_gpus.apply("node-prepare/gpu-worker-2");
+  CHECK_FALSE(without_gpus.host.changed("bash -s -- nvidia"));
+  ClusterRig by_operator({4});
+  by_operator.spec.gpu_operator.driver = "operator";
+  by_operator.apply(worker);
+  CHECK_FALSE(by_operator.host.changed("bash -s -- nvidia"));
+}
+
+TEST_CASE("prepared: kubeadm does not begin on a node that is not prepared") {
+  for (const auto& [prepare, address] : {std::pair{control_plane, "k8s-init/gpu-control-plane"},
+                                         std::pair{worker, "worker-join/gpu-worker-1"}}) {
+    INFO(address);
+    ClusterRig rig;
+    const Resource resource = rig.resource(address);
+    CHECK(std::count(resource.depends_on.begin(), resource.depends_on.end(), *Address::parse(prepare)) == 1);
+    if (prepare == std::string(worker)) rig.apply("k8s-init/gpu-control-plane");
+    rig.host.changes.clear();
+    rig.host.before_change = [](const std::string& text) {
+      if (text.find("bash -s -- containerd") != std::string::npos) throw HostError(HostError::Kind::failed, text, "injected");
+    };
+    CHECK(rig.failing_apply(address) == "injected");
+    CHECK_FALSE(rig.host.changed("kubeadm"));
+  }
 }
 
 TEST_CASE("prepared: a script that fails is named with its log, and is run again") {
@@ -144,6 +172,8 @@ TEST_CASE("prepared: what is gone from a node of a running cluster is seen, and 
     rig.apply(address);
     CHECK(rig.host.count(std::string(node) + ": bash -s -- containerd") == 2);
   }
+  CHECK(rig.host.count("kubeadm init") == 1);
+  CHECK(rig.host.count("kubeadm join") == 2);  // one for each worker
 }
 
 TEST_CASE("prepared: what cannot be told is said, and taken to be as declared") {
