@@ -47,7 +47,7 @@ void record_iommu(FileReader& files, const Inventory& inventory, sim::Model& mod
   const auto unsafe = read_trimmed(files, "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
   model.iommu.allow_unsafe_interrupts = unsafe == "Y" || unsafe == "1";
   if (inventory.address_width.iommu) {
-    model.iommu.address_bits = std::clamp<std::int64_t>(*inventory.address_width.iommu, 32, 57);
+    model.iommu.address_bits = std::clamp<std::int64_t>(*inventory.address_width.iommu, 32, 64);
   }
 }
 

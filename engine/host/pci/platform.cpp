@@ -1,8 +1,10 @@
 #include "host/pci/platform.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <sstream>
+#include <string_view>
 
 #include "host/pci/pci.h"
 
@@ -29,13 +31,33 @@ void read_address_sizes(const std::string& text, CpuFacts& facts) {
   }
 }
 
-// Bits 21:16 of the capability register hold the width minus one.
-std::optional<int> intel_iommu_bits(const std::string& register_text) {
+std::optional<std::uint64_t> hexadecimal(std::string_view text) {
   std::uint64_t value = 0;
-  const auto [end, error] =
-      std::from_chars(register_text.data(), register_text.data() + register_text.size(), value, 16);
-  if (error != std::errc{} || end == register_text.data()) return std::nullopt;
-  return static_cast<int>((value >> 16U) & 0x3fU) + 1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  if (error != std::errc{} || end == text.data()) return std::nullopt;
+  return value;
+}
+
+// Bits 21:16 of the capability register hold the width minus one.
+std::optional<int> intel_iommu_bits(const std::string& capability) {
+  const auto value = hexadecimal(capability);
+  return value ? std::optional<int>(static_cast<int>((*value >> 16U) & 0x3fU) + 1) : std::nullopt;
+}
+
+// Bits 11:10 of the extended feature register: with how many levels of page tables guests' addresses are translated. Kernels
+// since 5.18 write a second register before it: "0:29d3".
+std::optional<int> amd_iommu_bits(const std::string& features) {
+  const auto value = hexadecimal(std::string_view(features).substr(features.find(':') + 1));
+  if (!value) return std::nullopt;
+  constexpr std::array<std::optional<int>, 4> bits_of_levels = {48, 57, 64, std::nullopt};
+  return bits_of_levels.at((*value >> 10U) & 3U);
+}
+
+// Of one unit of /sys/class/iommu.
+std::optional<int> iommu_bits(FileReader& files, const std::string& unit) {
+  if (const auto capability = read_trimmed(files, unit + "/intel-iommu/cap")) return intel_iommu_bits(*capability);
+  if (const auto features = read_trimmed(files, unit + "/amd-iommu/features")) return amd_iommu_bits(*features);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -94,8 +116,7 @@ AddressWidth read_address_width(FileReader& files) {
   const std::string units = "/sys/class/iommu";
   if (files.kind(units) == FileKind::none) return width;
   for (const std::string& unit : files.list(units)) {
-    const auto text = read_trimmed(files, units + "/" + unit + "/intel-iommu/cap");
-    const auto bits = text ? intel_iommu_bits(*text) : std::nullopt;
+    const auto bits = iommu_bits(files, units + "/" + unit);
     if (bits) width.iommu = width.iommu ? std::min(*width.iommu, *bits) : *bits;
   }
   return width;

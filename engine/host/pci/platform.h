@@ -33,7 +33,9 @@ bool has_interrupt_remapping(FileReader& files);
 // Physical address bits; nothing where the host does not say.
 struct AddressWidth {
   std::optional<int> cpu;    // "address sizes" in /proc/cpuinfo
-  std::optional<int> iommu;  // the smallest of /sys/class/iommu/*/intel-iommu/cap (VT-d specification, MGAW)
+  // The smallest of /sys/class/iommu: of intel-iommu/cap (VT-d specification, MGAW) and of amd-iommu/features (AMD I/O
+  // Virtualization Technology specification, extended feature register, HATS).
+  std::optional<int> iommu;
   std::optional<int> usable() const;  // the smaller of the two
 };
 AddressWidth read_address_width(FileReader& files);

@@ -44,7 +44,7 @@ void decode_machine(MappingDecoder& document, Model& model, Diagnostics& diagnos
     iommu.boolean("enabled", model.iommu.enabled);
     iommu.boolean("interrupt_remapping", model.iommu.interrupt_remapping);
     iommu.boolean("allow_unsafe_interrupts", model.iommu.allow_unsafe_interrupts);
-    iommu.integer("address_bits", model.iommu.address_bits, 32, 57);
+    iommu.integer("address_bits", model.iommu.address_bits, 32, 64);
   });
   each_item(document, "numa", diagnostics, [&](const YamlNode& item, const std::string& path) {
     NumaNode node;

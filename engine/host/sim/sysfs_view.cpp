@@ -86,24 +86,26 @@ Entries iommu_groups(const Model& model) {
 
 // VT-d's capability registers hold the address width (MGAW, bits 21:16) and interrupt remapping
 // (extended, bit 3). Source: Intel VT-d specification, 11.4.2 and 11.4.3.
-Entries iommu_class(const Model& model) {
-  Entries out;
-  if (!model.iommu.enabled) return out;
-  const bool intel = model.iommu.table == "DMAR";
+Entries intel_registers(const Model& model) {
   const auto bits = static_cast<std::uint64_t>(model.iommu.address_bits - 1);
-  const std::string cap = fmt::format("{:x}\n", 0x8d2'078c'0000'0406ULL | (bits << 16U));
-  const std::string ecap = fmt::format("{:x}\n", 0xf050d2ULL | (model.iommu.interrupt_remapping ? 8U : 0U));
-  out.emplace_back(intel ? "dmar0" : "ivhd0", Node::directory([=] {
-                     Entries unit;
-                     unit.emplace_back(intel ? "intel-iommu" : "amd-iommu", Node::directory([=] {
-                                         Entries registers;
-                                         registers.emplace_back("cap", Node::file(cap));
-                                         registers.emplace_back(intel ? "ecap" : "features", Node::file(ecap));
-                                         return registers;
-                                       }));
-                     return unit;
-                   }));
-  return out;
+  return {{"cap", Node::file(fmt::format("{:x}\n", 0x8d2'078c'0000'0406ULL | (bits << 16U)))},
+          {"ecap", Node::file(fmt::format("{:x}\n", 0xf050d2ULL | (model.iommu.interrupt_remapping ? 8U : 0U)))}};
+}
+
+// As a kernel 6.1 shows them: two feature registers, and in the one behind the colon the levels of page tables (HATS, bits
+// 11:10: 4 levels are 48 bits, 5 are 57, 6 are 64). Source: AMD I/O Virtualization Technology specification.
+Entries amd_registers(const Model& model) {
+  const std::uint64_t levels_beyond_4 = model.iommu.address_bits <= 48 ? 0 : model.iommu.address_bits <= 57 ? 1 : 2;
+  return {{"cap", Node::file("1f03000f\n")}, {"features", Node::file(fmt::format("0:{:x}\n", 0x21d3ULL | (levels_beyond_4 << 10U)))}};
+}
+
+Entries iommu_class(const Model& model) {
+  if (!model.iommu.enabled) return {};
+  const bool intel = model.iommu.table == "DMAR";
+  return {{intel ? "dmar0" : "ivhd0", Node::directory([=] {
+             return Entries{{intel ? "intel-iommu" : "amd-iommu",
+                             Node::directory([=] { return intel ? intel_registers(model) : amd_registers(model); })}};
+           })}};
 }
 
 // Bridges of active libvirt networks, and whatever has a route without being a card.

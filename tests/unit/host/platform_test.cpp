@@ -44,6 +44,23 @@ TEST_CASE("the smaller of both address widths can be used") {
   CHECK(width.usable() == 47);
 }
 
+TEST_CASE("AMD's IOMMUs tell their address width in levels of page tables") {
+  MemoryHost host;
+  std::string& features = host.contents["/sys/class/iommu/ivhd0/amd-iommu/features"];
+  const auto bits = [&](const char* text) {
+    features = text;
+    return read_address_width(host.files()).iommu;
+  };
+  CHECK(bits("0:29d3\n") == 64);                     // QEMU's, by a kernel 6.1
+  CHECK(bits("58f77ef22294ade\n") == 64);            // by a kernel 5.15
+  CHECK(bits("a73:841f77e022094ace\n") == 64);
+  CHECK(bits("0:21d3\n") == 48);
+  CHECK(bits("0:25d3\n") == 57);
+  CHECK_FALSE(bits("0:2dd3\n"));
+  CHECK_FALSE(bits("\n"));
+  CHECK_FALSE(bits("0:\n"));
+}
+
 TEST_CASE("the way to a function leads over its bridges") {
   MemoryHost host;
   host.links["/sys/bus/pci/devices/0000:41:00.0"] = "../../../devices/pci0000:40/0000:40:01.1/0000:41:00.0";
