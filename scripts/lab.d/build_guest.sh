@@ -1,5 +1,5 @@
-# Sourced by scripts/lab: the disk image that the virtual machines in the lab boot: a BIOS boot sector, the lab
-# host's kernel, and an initramfs with a shell and an ssh server.
+# Sourced by scripts/lab: the disk image that the virtual machines in the lab boot: boot loaders for BIOS and UEFI, the
+# lab host's kernel, and an initramfs with a shell and an ssh server.
 # shellcheck shell=bash
 
 build_guest_initramfs() {
@@ -21,6 +21,7 @@ build_guest_initramfs() {
     find packages -name "$library.so.*" -exec cp -L {} "$files/usr/lib/x86_64-linux-gnu/" \;
   done
   cp -L packages/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 "$files/lib64/"
+  cp packages/usr/lib/systemd/boot/efi/systemd-bootx64.efi .
   (cd "$files" && find . -print0 | cpio --null --create --quiet --format=newc | gzip -9) >initrd.gz
 }
 
@@ -35,12 +36,16 @@ label linux
   kernel vmlinuz
   append initrd=initrd.gz console=ttyS0 quiet panic=5
 END
+  printf '%s\n' 'title linux' 'linux /vmlinuz' 'initrd /initrd.gz' 'options console=ttyS0 quiet panic=5' >linux.conf
   truncate -s 49M disk.img
-  echo 'start=2048, type=e, bootable' | sfdisk -q disk.img
+  echo 'start=2048, type=ef, bootable' | sfdisk -q disk.img
   dd if=/usr/lib/syslinux/mbr/mbr.bin of=disk.img conv=notrunc status=none
   mkfs.vfat -F 16 --offset $((at / 512)) disk.img $((48 * 1024)) >/dev/null
+  mmd -i "disk.img@@$at" ::/EFI ::/EFI/BOOT ::/loader ::/loader/entries
+  mcopy -i "disk.img@@$at" systemd-bootx64.efi ::/EFI/BOOT/BOOTX64.EFI
+  mcopy -i "disk.img@@$at" linux.conf ::/loader/entries/
   mcopy -i "disk.img@@$at" "$stage_kernel/vmlinuz" initrd.gz syslinux.cfg ::
   syslinux --offset "$at" --install disk.img
   qemu-img convert -O qcow2 disk.img guest.qcow2
-  rm -rf disk.img initramfs packages
+  rm -rf disk.img initramfs packages systemd-bootx64.efi linux.conf
 }

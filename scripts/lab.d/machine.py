@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Starts and controls the QEMU process that is the lab. Used by scripts/lab.
 
-  machine.py start RUN IMAGE     RUN: directory of the running lab; IMAGE: the stage with disk, kernel and initrd
+  machine.py start RUN IMAGE IOMMU   RUN: directory of the running lab; IMAGE: the stage with disk, kernel and
+                                     initrd; IOMMU: intel or amd
   machine.py stop RUN
   machine.py alive RUN           exit status 0 if it runs
   machine.py snapshot RUN NAME
@@ -38,9 +39,9 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def command_line(run, image, port):
+def command_line(run, image, iommu, port):
     kernel = "root=/dev/vda console=ttyS0 intel_iommu=on iommu=pt net.ifnames=0 quiet loglevel=4 mitigations=off transparent_hugepage=always"
-    return ["qemu-system-x86_64", "-name", "gpuplan-lab", "-S", "-pidfile", f"{run}/pid"] + topology.arguments() + [
+    return ["qemu-system-x86_64", "-name", "gpuplan-lab", "-S", "-pidfile", f"{run}/pid"] + topology.arguments(iommu) + [
         "-kernel", f"{image}/vmlinuz", "-initrd", f"{image}/initrd.gz", "-append", kernel,
         "-drive", f"file={run}/disk.qcow2,if=none,id=disk,cache=unsafe,discard=unmap",
         "-device", "virtio-blk-pci,drive=disk,bus=pcie.0,addr=3",
@@ -70,13 +71,15 @@ def write_ssh_config(run, image, port):
 """)
 
 
-def start(run, image):
+def start(run, image, iommu):
+    if iommu not in topology.IOMMUS:
+        fail(f"no such IOMMU: '{iommu}' (known: {', '.join(topology.IOMMUS)})")
     port = free_port()
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", f"{image}/disk.img",
                     f"{run}/disk.qcow2"], check=True)
     write_ssh_config(run, image, port)
     with open(f"{run}/qemu.log", "wb") as log:
-        qemu = subprocess.Popen(command_line(run, image, port), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        qemu = subprocess.Popen(command_line(run, image, iommu, port), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                 start_new_session=True)
     deadline = time.monotonic() + 60
     while not os.path.exists(f"{run}/qmp"):

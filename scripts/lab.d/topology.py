@@ -56,8 +56,15 @@ def _bridge():
     ]
 
 
-def arguments():
-    """What makes QEMU this server, apart from its disk, kernel and network."""
+# Both remap interrupts, as pass-through needs it.
+IOMMUS = {
+    "intel": ["-device", "intel-iommu,intremap=on,caching-mode=on,aw-bits=48"],
+    "amd": ["-device", "amd-iommu,intremap=on"],
+}
+
+
+def arguments(iommu):
+    """What makes QEMU this server, apart from its disk, kernel and network; iommu: one of IOMMUS."""
     half = MEMORY_MIB // 2
     return [
         "-machine", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "EPYC",
@@ -65,7 +72,7 @@ def arguments():
         "-object", f"memory-backend-ram,id=memory0,size={half}M", "-numa", "node,nodeid=0,cpus=0,memdev=memory0",
         "-object", f"memory-backend-ram,id=memory1,size={half}M", "-numa", "node,nodeid=1,cpus=1,memdev=memory1",
         "-nodefaults", "-display", "none", "-vga", "none",
-        "-device", "intel-iommu,intremap=on,caching-mode=on,aw-bits=48",
-        "-device", "VGA,id=boot-display,bus=pcie.0,addr=1",
+        # Before the IOMMU: AMD's is a PCI device itself, and takes the first slot that is free.
+        "-device", "VGA,id=boot-display,bus=pcie.0,addr=1", *IOMMUS[iommu],
         "-device", "virtio-rng-pci,bus=pcie.0,addr=5",
     ] + _consumer_board() + _bridge() + _sockets()

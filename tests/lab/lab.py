@@ -111,6 +111,10 @@ class Lab:
     def iommu_group(self, function):
         return self.functions(function)[0].group
 
+    def iommu(self):
+        """As scripts/lab calls it."""
+        return "amd" if self.shell("ls -d /sys/class/iommu/ivhd*").status == 0 else "intel"
+
     def nvidia_minor(self, gpu):
         return self.output(f"sed -n 's/^Device Minor:[[:space:]]*//p' /proc/driver/nvidia/gpus/{gpu}/information")
 

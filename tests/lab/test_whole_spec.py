@@ -8,14 +8,15 @@ NO_KUBERNETES = {"kubernetes": {"enabled": False}}
 KEYS = "/var/lib/gpuplan/clusters/lab/ssh"
 
 
-class WholeSpec(LabCase):
-    def log_in(self, node, command):
-        """As somebody with the cluster's key would, trusting only the host key that gpuplan gave the guest."""
-        address = {"lab-worker-1": "192.168.130.21", "lab-worker-2": "192.168.130.22"}[node]
-        return self.lab.output(f"ssh -F /dev/null -i {KEYS}/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes "
-                               f"-o UserKnownHostsFile={KEYS}/{node}.known_hosts -o HostKeyAlias={node} "
-                               f"-o StrictHostKeyChecking=yes root@{address} '{command}'")
+def log_in(lab, node, command):
+    """As somebody with the cluster's key would, trusting only the host key that gpuplan gave the guest."""
+    address = {"lab-worker-1": "192.168.130.21", "lab-worker-2": "192.168.130.22"}[node]
+    return lab.output(f"ssh -F /dev/null -i {KEYS}/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes "
+                      f"-o UserKnownHostsFile={KEYS}/{node}.known_hosts -o HostKeyAlias={node} "
+                      f"-o StrictHostKeyChecking=yes root@{address} '{command}'")
 
+
+class WholeSpec(LabCase):
     @variant("default")
     def test_vms_boot_with_their_gpus_and_go_without_a_trace(self):
         name = self.write_spec(WORKERS, **NO_KUBERNETES)
@@ -25,9 +26,9 @@ class WholeSpec(LabCase):
         self.assert_bound(*ALL_GPUS)
         for node in ("lab-worker-1", "lab-worker-2"):
             self.assertEqual(self.lab.output(f"virsh domstate {node}"), "running")
-            self.assertEqual(self.log_in(node, "hostname"), node)
+            self.assertEqual(log_in(self.lab, node, "hostname"), node)
             # What the guest sees of its cards: the displays and their audio functions.
-            ids = self.log_in(node, "cat /sys/bus/pci/devices/*/device").split()
+            ids = log_in(self.lab, node, "cat /sys/bus/pci/devices/*/device").split()
             self.assertEqual((ids.count("0x2684"), ids.count("0x22ba")), (2, 2), ids)
         # Secrets are root's alone, and in no log.
         self.assertEqual(self.lab.output(f"find {KEYS} -type f -not -perm 600; find {KEYS} -type d -not -perm 700"), "")
