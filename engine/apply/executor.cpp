@@ -50,7 +50,10 @@ class Execution {
     for (std::size_t i = 0; i < plan_.changes.size(); ++i) {
       const Change& change = plan_.changes[i];
       progress_[i].outcome.address = change.address;
-      if (change.action == Action::remove || change.action == Action::replace) withdrawn_.insert(change.address);
+      if (change.action == Action::remove || change.action == Action::replace) {
+        withdrawn_.insert(change.address);
+        withdrawn_changes_.emplace(change.address, i);
+      }
       if (change.action == Action::create || change.action == Action::replace) made_new_.insert(change.address);
     }
     for (const PlannedStage& stage : plan_.stages) ++progress_[stage.change].stages;
@@ -242,11 +245,10 @@ class Execution {
     const Change& change = plan_.changes[index];
     if (change.action != Action::remove) return ResourceState::unchanged;
     for (const Address& container : change.resource.lives_in) {
-      for (std::size_t i = 0; i < index; ++i) {  // containers come before what lives in them
-        if (plan_.changes[i].address != container || !withdrawn_.count(container)) continue;
-        const ResourceState state = progress_[i].outcome.state;
-        if (state != ResourceState::removed && state != ResourceState::replaced) return ResourceState::skipped;
-      }
+      const auto found = withdrawn_changes_.find(container);  // it comes before what lives in it
+      if (found == withdrawn_changes_.end()) continue;
+      const ResourceState state = progress_[found->second].outcome.state;
+      if (state != ResourceState::removed && state != ResourceState::replaced) return ResourceState::skipped;
     }
     return ResourceState::removed;
   }
@@ -300,6 +302,7 @@ class Execution {
   std::mutex mutex_;
   std::vector<ChangeProgress> progress_;
   WithdrawnAddresses withdrawn_;
+  std::map<Address, std::size_t> withdrawn_changes_;  // the same, with their places in the plan
   std::set<Address> made_new_;
   std::map<Address, OwnedResource> owned_;
 };
