@@ -189,7 +189,7 @@ void make_journal(const std::string& path, const std::string& name, const std::s
 void require_whole_files(const std::string& path, const std::string& name) {
   constexpr off_t smallest_page = 512;
   const auto fail = [&](const std::string& how) {
-    throw JournalError(fmt::format("the journal {} is damaged ({}); {}", name, how, damage_remedy), true);
+    throw JournalError(fmt::format("the journal {} is damaged ({}); {}", name, how, damage_remedy()), true);
   };
   struct stat status {};
   const bool is_cut = stat(path.c_str(), &status) == 0 && status.st_size < smallest_page;

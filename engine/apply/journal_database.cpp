@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "digest/digest.h"
+#include "report/shell.h"
 
 namespace gpuplan {
 namespace {
@@ -44,7 +45,7 @@ constexpr int busy_limit_ms = 10'000;
 
 struct Words {
   std::string_view reason;
-  std::string_view remedy;
+  std::string remedy;
 };
 
 Words words_for(int code) {
@@ -63,8 +64,7 @@ Words words_for(int code) {
     case SQLITE_AUTH:
       return {"it cannot be opened", "check the permissions of it and its directory, or run gpuplan as its owner"};
     case SQLITE_CORRUPT:
-      return {"it is damaged",
-              damage_remedy};
+      return {"it is damaged", damage_remedy()};
     case SQLITE_NOTADB:
       return {"it is not a journal of gpuplan", "move the file away or use another --state-dir"};
     case SQLITE_NOMEM:
@@ -94,6 +94,12 @@ std::string uri_for(const std::string& path, DatabaseMode mode) {
 }
 
 }  // namespace
+
+std::string damage_remedy() {
+  return fmt::format("`{}` prints what can still be read; restore it from a backup, or move it away with its -wal "
+                     "and -shm files (gpuplan then no longer knows what it made)",
+                     suggested("show RUN --json"));
+}
 
 void Statement::PutBack::operator()(sqlite3_stmt* statement) const {
   sqlite3_reset(statement);

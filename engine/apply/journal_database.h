@@ -16,9 +16,7 @@
 namespace gpuplan {
 
 // What to do about a damaged journal.
-inline constexpr const char* damage_remedy =
-    "`gpuplan show RUN --json` prints what can still be read; restore it from a backup, or move it away with its -wal "
-    "and -shm files (gpuplan then no longer knows what it made)";
+std::string damage_remedy();
 
 // What a database operation failed with; what() is a whole sentence.
 class DatabaseError : public JournalError {

@@ -44,7 +44,7 @@ void each_row(Database& database, const Query& query, Losses* losses, const Name
         read(row);
       } catch (const JsonError& error) {
         lose(fmt::format("the journal {} is damaged: {} cannot be read ({}); {}", database.name(), printable(name(row)),
-                         printable(error.what()), damage_remedy));
+                         printable(error.what()), damage_remedy()));
       } catch (const DatabaseError&) {
         throw;
       } catch (const JournalError& error) {

@@ -87,7 +87,7 @@ constexpr std::array broken_seals = {
     "complete) LIMIT 1"};
 
 [[noreturn]] void fail_damaged(const Database& database, const std::string& how) {
-  throw JournalError(fmt::format("the journal {} is damaged ({}); {}", database.name(), how, damage_remedy), true);
+  throw JournalError(fmt::format("the journal {} is damaged ({}); {}", database.name(), how, damage_remedy()), true);
 }
 
 std::string layout_of(Database& database) {

@@ -10,6 +10,7 @@
 #include "plan/describe_move.h"
 #include "plugin/change_json.h"
 #include "report/diagnostic.h"
+#include "report/shell.h"
 
 namespace gpuplan {
 namespace {
@@ -21,7 +22,8 @@ std::string checksum(const Json& content) {
 }
 
 [[noreturn]] void refuse(const std::string& name, const std::string& why) {
-  throw PlanFileError(fmt::format("{} {}; make a new plan with `gpuplan plan SPEC --out FILE`", printable(name), why));
+  throw PlanFileError(fmt::format("{} {}; make a new plan with `{}`", printable(name), why,
+                                  suggested("plan SPEC --out FILE")));
 }
 
 std::vector<Address> addresses_from(const Json& list) {

@@ -6,6 +6,7 @@
 
 #include "cluster_common/kubeadm.h"
 #include "host/guest_target.h"
+#include "report/shell.h"
 #include "yaml/parse.h"
 
 namespace gpuplan::k8s_init {
@@ -119,9 +120,8 @@ ClusterFound find_cluster(cluster::ClusterView& view) {
 }
 
 std::string only_a_new_cluster(const std::string& old, const std::string& cluster) {
-  return fmt::format("put {} back; only a new cluster can have another, and `gpuplan destroy --cluster {}` deletes everything "
-                     "that is stored in this one",
-                     old, cluster);
+  return fmt::format("put {} back; only a new cluster can have another, and `{}` deletes everything that is stored in this one", old,
+                     suggested("destroy --cluster " + cluster));
 }
 
 bool has_manifests(cluster::GuestView& guest) {

@@ -203,7 +203,7 @@ std::string SlotBinder::give_back(SavedFunction saved, const std::string& last_d
     restore(saved);
     return fmt::format("{} has {} again", saved.address.to_string(), shown(saved.driver));
   } catch (const HostError& error) {
-    return fmt::format("giving it back failed as well ({}); run `gpuplan rollback`", error.what());
+    return fmt::format("giving it back failed as well ({}); run `{}`", error.what(), suggested("rollback"));
   }
 }
 

@@ -157,7 +157,7 @@ TEST_CASE("a plan that was changed, is newer, or is another server's is refused,
   std::string host = "sim:" + planned.place.host();
   SECTION("changed") {
     planned.place.write("today.plan", replaced(text, "\"purpose\":\"apply\"", "\"purpose\":\"destroy\""));
-    expected = "was changed after it was made; make a new plan with `gpuplan plan SPEC --out FILE`";
+    expected = "was changed after it was made; make a new plan with `gpuplan plan SPEC --out FILE --host sim:";
   }
   SECTION("newer") {
     planned.place.write("today.plan", replaced(text, "\"gpuplan_plan_file\":2", "\"gpuplan_plan_file\":3"));
