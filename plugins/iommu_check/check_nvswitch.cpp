@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "host/pci/nvidia/fabric.h"
 #include "host/pci/nvidia/smi.h"
@@ -27,8 +28,8 @@ std::map<Bdf, std::int64_t> read_modules(const HostSubject& subject) {
 
 std::string listed(const GpuModules& modules) { return fmt::format("{}", fmt::join(modules, ", ")); }
 
-// Which sets of GPUs a worker of that size could have, in addresses.
-std::string choices(const std::vector<FabricPartition>& partitions, std::size_t size,
+// The sets of that many GPUs that are partitions, in addresses.
+std::string sets_of(const std::vector<FabricPartition>& partitions, std::size_t size,
                     const std::map<Bdf, std::int64_t>& modules) {
   std::string text;
   for (const FabricPartition& partition : partitions) {
@@ -39,8 +40,22 @@ std::string choices(const std::vector<FabricPartition>& partitions, std::size_t 
     }
     text += fmt::format("{}{}", text.empty() ? "" : "; or ", gpus.empty() ? "modules " + listed(partition.modules) : gpus);
   }
-  if (text.empty()) return fmt::format("there is no partition of {} GPUs; give the worker 1, 2, 4 or 8", size);
-  return fmt::format("a worker with {} {} can have {}", size, size == 1 ? "GPU" : "GPUs", text);
+  return text;
+}
+
+std::string in_gpus(std::size_t size) { return fmt::format("{} {}", size, size == 1 ? "GPU" : "GPUs"); }
+
+// What a worker that wants `wanted` GPUs could have instead.
+std::string choices(const std::vector<FabricPartition>& partitions, std::size_t wanted,
+                    const std::map<Bdf, std::int64_t>& modules) {
+  std::set<std::size_t> sizes;
+  for (const FabricPartition& partition : partitions) sizes.insert(partition.modules.size());
+  if (sizes.count(wanted) > 0) {
+    return fmt::format("a worker with {} can have {}", in_gpus(wanted), sets_of(partitions, wanted, modules));
+  }
+  std::string text = fmt::format("there is no partition of {}", in_gpus(wanted));
+  for (const std::size_t size : sizes) text += fmt::format("; a worker with {} can have {}", in_gpus(size), sets_of(partitions, size, modules));
+  return text;
 }
 
 CheckResult compare_with_partitions(const HostSubject& subject, const std::string& switches) {
@@ -87,10 +102,11 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
   if (unknown.empty()) {
     return subject.pass(nvswitch_check, model + "; the GPUs of each worker are one of its partitions", fabric_source);
   }
-  return subject.result(nvswitch_check, CheckStatus::warn,
-                        fmt::format("{}; the module ids of {} cannot be read", model, unknown), modules_source,
-                        "compare worker_gpu_assignment with `fmpm -l`, and activate the partitions with `fmpm -a` yourself, "
-                        "or give the GPUs back to the nvidia driver first");
+  return subject.result(nvswitch_check, CheckStatus::fail,
+                        fmt::format("{}; which of its partitions they are is unknown, as the module ids of {} cannot be read: their VM "
+                                    "would get CUDA error 802", model, unknown),
+                        modules_source,
+                        "only the nvidia driver can tell them: give it these GPUs; gpuplan notes the ids when it takes them from it");
 }
 
 }  // namespace

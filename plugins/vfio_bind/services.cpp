@@ -43,12 +43,8 @@ void write_record(const StoppedService& record, FileSystem& files) {
   files.put_file(record_path(record.unit), text, 0600);
 }
 
-// `directory` below /run/gpuplan, and that.
-// Both, whichever is left: a run may have been killed between the two.
-void remove_empty_directories(FileSystem& files, const std::string& directory) {
-  for (const std::string& path : {directory, std::string("/run/gpuplan")}) {
-    if (files.kind(path) == FileKind::directory && files.list(path).empty()) files.remove_directory(path);
-  }
+void remove_if_empty(FileSystem& files, const std::string& directory) {
+  if (files.kind(directory) == FileKind::directory && files.list(directory).empty()) files.remove_directory(directory);
 }
 
 std::vector<std::string> recorded_units(FileReader& files) {
@@ -152,7 +148,8 @@ void SharedServices::start_waiting(const Bdf& gpu, Host& host, StepContext& cont
     if (left.gpus.empty()) host.files().remove_file(record_path(unit));
     else write_record(left, host.files());
   }
-  remove_empty_directories(host.files(), stopped_services_path);
+  // Both, whichever is left: a run may have been killed between the two.
+  for (const char* directory : {stopped_services_path, "/run/gpuplan"}) remove_if_empty(host.files(), directory);
 }
 
 void SharedServices::set_persistence(const PciFunction& gpu, bool on, Host& host, StepContext& context) {
@@ -179,7 +176,7 @@ void SharedServices::note_module(const Bdf& gpu, std::int64_t module, Host& host
 void SharedServices::forget_module(const Bdf& gpu, Host& host) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (host.files().kind(gpu_module_path(gpu)) != FileKind::none) host.files().remove_file(gpu_module_path(gpu));
-  remove_empty_directories(host.files(), gpu_modules_path);
+  remove_if_empty(host.files(), gpu_modules_path);
 }
 
 }  // namespace gpuplan::vfio_bind

@@ -66,7 +66,8 @@ TEST_CASE("a saved plan is refused when what it stands on has changed") {
   SECTION("a driver on the server") {
     REQUIRE(planned.place.run_sim({"status"}).exit_code == 0);
     const std::string model = cli::read_file(planned.place.host());
-    planned.place.write("h100-sxm8.yaml", replaced(model, "module_id: 5,", "module_id: 5, driver: \"\","));
+    const std::string away = replaced(model, "module_id: 5,", "module_id: 5, driver: \"\",");
+    planned.place.write("h100-sxm8.yaml", away + "\nfiles: {/var/lib/gpuplan-gpu-modules/0000:0a:00.0: \"5\"}\n");
     const cli::Result result = planned.apply();
     CHECK(result.exit_code == 5);
     CHECK_THAT(result.err, contains("vfio-bind/0000:0a:00.0: `driver` was nvidia and is "));

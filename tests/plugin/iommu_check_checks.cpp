@@ -354,19 +354,21 @@ TEST_CASE("iommu-check: NVSwitches") {
     host.host.contents["/usr/share/nvidia/nvswitch/fabricmanager.cfg"] = "# x\nFABRIC_MODE=1\n";
     CHECK(host.check("nvswitch").status == CheckStatus::warn);
     host.host.commands["fmpm -l"] = {0, "{\"partitionInfo\": [{\"gpuInfo\": [{\"physicalId\": 3}]}]}", ""};
-    is_result(host.check("nvswitch"), CheckStatus::warn,
-              "1 NVSwitch stays with the host, Fabric Manager in shared mode; the module ids of 0000:0a:00.0 cannot be read",
-              "compare worker_gpu_assignment with `fmpm -l`, and activate the partitions with `fmpm -a` yourself, or give the "
-              "GPUs back to the nvidia driver first");
-    host.host.contents["/run/gpuplan/gpu-modules/0000:0a:00.0"] = "3\n";
+    is_result(host.check("nvswitch"), CheckStatus::fail,
+              "1 NVSwitch stays with the host, Fabric Manager in shared mode; which of its partitions they are is unknown, as the "
+              "module ids of 0000:0a:00.0 cannot be read: their VM would get CUDA error 802",
+              "only the nvidia driver can tell them: give it these GPUs; gpuplan notes the ids when it takes them from it");
+    host.host.contents["/var/lib/gpuplan-gpu-modules/0000:0a:00.0"] = "3\n";
     CHECK(host.check("nvswitch").status == CheckStatus::pass);
-    host.host.contents.erase("/run/gpuplan/gpu-modules/0000:0a:00.0");
+    host.host.contents.erase("/var/lib/gpuplan-gpu-modules/0000:0a:00.0");
     host.host.commands["nvidia-smi -q"] = {0, "GPU 00000000:0A:00.0\n    Module ID : 3\n", ""};
     CHECK(host.check("nvswitch").status == CheckStatus::pass);
     host.host.commands["nvidia-smi -q"] = {0, "GPU 00000000:0A:00.0\n    Module ID : 4\n", ""};
     is_result(host.check("nvswitch"), CheckStatus::fail,
               "gpu-worker-1 gets the GPU modules 4, and no Fabric Manager partition is exactly that",
               "a worker with 1 GPU can have modules 3");
+    host.host.commands["fmpm -l"].output = R"({"partitionInfo": [{"gpuInfo": [{"physicalId": 3}, {"physicalId": 4}]}]})";
+    CHECK(host.check("nvswitch").remedy == "there is no partition of 1 GPU; a worker with 2 GPUs can have 0000:0a:00.0");
     host.spec.gpus[0].address = *parse_bdf("0000:77:00.0");
     is_result(host.check("nvswitch"), CheckStatus::warn,
               "1 NVSwitch stays with the host, Fabric Manager in shared mode; not compared with its partitions, because GPUs "

@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "host/guard/guarded_host.h"
+#include "host/pci/nvidia/fabric.h"
 #include "host/pci/pci.h"
 #include "host/sim/sim_host.h"
 #include "support/temporary_directory.h"
@@ -88,7 +89,7 @@ TEST_CASE("sim: eight GPUs are bound side by side, applied again, and given back
   }
   // nvidia-smi knows no module ids any more; vfio-bind has noted them.
   CHECK(problems(server.host_checks()).empty());
-  CHECK(server.host->files().read("/run/gpuplan/gpu-modules/0000:43:00.0") == "8\n");
+  CHECK(server.host->files().read("/var/lib/gpuplan-gpu-modules/0000:43:00.0") == "8\n");
   CHECK(server.driver("0000:05:00.0") == "nvidia-nvswitch");
   at_once([](GpuRig& gpu) { gpu.undo(); });
   for (const std::string& address : h100_gpus) CHECK(server.driver(address) == "nvidia");
@@ -120,15 +121,22 @@ TEST_CASE("sim: what is on vfio-pci already is kept awake too, and may sleep aga
   CHECK(server.host->files().read(control) == "auto\n");
 }
 
+TEST_CASE("sim: the module id of a GPU is known after a reboot too, when no driver of NVIDIA's has had it since") {
+  SimulatedServer server("h100-sxm8.yaml");
+  server.gpu("0000:43:00.0").apply();
+  CHECK(server.host->files().kind("/run/gpuplan") == FileKind::none);  // which a reboot empties
+  CHECK(read_gpu_module(*server.host, *parse_bdf("0000:43:00.0")) == 8);
+}
+
 TEST_CASE("sim: undoing a removal notes the module id again, without which no partition is known") {
   SimulatedServer server("h100-sxm8.yaml");
   GpuRig gpu = server.gpu("0000:43:00.0");
   gpu.apply();
   gpu.withdraw();
-  CHECK(server.host->files().kind("/run/gpuplan/gpu-modules/0000:43:00.0") == FileKind::none);
+  CHECK(server.host->files().kind("/var/lib/gpuplan-gpu-modules/0000:43:00.0") == FileKind::none);
   gpu.undo(Stage::withdraw);
   CHECK(server.driver("0000:43:00.0") == "vfio-pci");
-  CHECK(server.host->files().read("/run/gpuplan/gpu-modules/0000:43:00.0") == "8\n");
+  CHECK(server.host->files().read("/var/lib/gpuplan-gpu-modules/0000:43:00.0") == "8\n");
 }
 
 TEST_CASE("sim: defect 4: of eight GPUs of one model only the one that is asked for moves") {

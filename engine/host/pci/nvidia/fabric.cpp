@@ -61,11 +61,11 @@ std::vector<FabricPartition> read_fabric_partitions(HostReader& host) {
 }
 
 std::optional<std::int64_t> read_gpu_module(HostReader& host, const Bdf& gpu) {
-  const auto written = read_trimmed(host.files(), gpu_module_path(gpu));
-  if (written) return parse_gpu_module(*written);
   const auto function = read_pci_function(host.files(), gpu);
-  if (!function || !has_driver_tool(*function)) return std::nullopt;
-  return describe_gpu(host, gpu).module;
+  if (function && has_driver_tool(*function)) {
+    if (const auto told = describe_gpu(host, gpu).module) return told;
+  }
+  return parse_gpu_module(read_trimmed(host.files(), gpu_module_path(gpu)).value_or(""));
 }
 
 const FabricPartition* find_partition(const std::vector<FabricPartition>& partitions, const GpuModules& modules) {

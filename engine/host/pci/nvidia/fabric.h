@@ -32,9 +32,10 @@ inline constexpr const char* fabric_service = "nvidia-fabricmanager";
 inline constexpr const char* partitions_source = "fmpm -l";
 inline constexpr const char* modules_source = "nvidia-smi -q";
 inline constexpr const char* fabric_source = "fmpm -l, nvidia-smi -q";
-// Below it a file per GPU that is away from the nvidia driver holds its module id, which only that
-// driver can tell. vfio-bind writes and removes them; a reboot does so as well.
-inline constexpr const char* gpu_modules_path = "/run/gpuplan/gpu-modules";
+// Below it a file per GPU that is away from the nvidia driver holds its module id, which only that driver can tell.
+// vfio-bind writes and removes them. They outlive a reboot, after which a GPU may be on vfio-pci from the start. Not below
+// /var/lib/gpuplan, which may be a pool's, too: who of the two made it, and takes it away, would be a matter of chance.
+inline constexpr const char* gpu_modules_path = "/var/lib/gpuplan-gpu-modules";
 std::string gpu_module_path(const Bdf& gpu);  // that file of one GPU
 
 // True of the unit with or without its ending. Stopping it takes NVLink away from every GPU and VM of the machine.
@@ -44,7 +45,7 @@ bool shares_fabric(FileReader& files);
 std::string how_to_share_fabric();  // "set FABRIC_MODE=1 …"; it takes effect when Fabric Manager starts again
 // From `fmpm -l`; empty if it does not answer. Throws HostError::timed_out.
 std::vector<FabricPartition> read_fabric_partitions(HostReader& host);
-// From the file about it, else from what its driver says of this one GPU. Nothing if neither says. Throws
+// What its driver says of this one GPU, else the file about it. Nothing if neither says. Throws
 // HostError::timed_out.
 std::optional<std::int64_t> read_gpu_module(HostReader& host, const Bdf& gpu);
 // The partition of exactly these modules; a null pointer if there is none.
