@@ -5,9 +5,12 @@
 #include <numeric>
 #include <set>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 #include "host/xml/domain_xml.h"
 #include "host_subject.h"
+#include "report/diagnostic.h"
 
 namespace gpuplan::iommu_check {
 namespace {
@@ -32,36 +35,48 @@ std::int64_t number_after(const std::string& text, const std::string& key) {
 using ByNode = std::map<int, std::int64_t>;
 constexpr int any_node = -1;
 
-// The memory of this cluster's running VMs that already lies in huge pages of that size.
-ByNode used_by_own_vms(const HostSubject& subject, const std::string& size) {
-  ByNode used;
+// What runs on the host; empty if libvirt cannot be asked, which the check libvirt says.
+std::vector<DomainDefinition> running_vms(const HostSubject& subject) {
+  std::vector<DomainDefinition> running;
   try {
     for (const DomainState& state : subject.host.hypervisor().domains()) {
       if (state.power != PowerState::running) continue;
-      const auto definition = parse_domain(state.xml);
-      if (!definition || definition->owner.cluster != subject.spec.cluster || definition->hugepages != size) continue;
-      used[definition->numa_node.value_or(any_node)] += definition->memory_mib;
+      if (auto definition = parse_domain(state.xml)) running.push_back(std::move(*definition));
     }
   } catch (const HostError& error) {
-    if (error.kind() == HostError::Kind::timed_out) throw;  // otherwise the check libvirt says it
+    if (error.kind() == HostError::Kind::timed_out) throw;
+  }
+  return running;
+}
+
+// The memory of this cluster's running VMs that already lies in huge pages of that size.
+ByNode used_by_own_vms(const HostSubject& subject, const std::string& size) {
+  ByNode used;
+  for (const DomainDefinition& vm : running_vms(subject)) {
+    if (vm.owner.cluster != subject.spec.cluster || vm.hugepages != size) continue;
+    used[vm.numa_node.value_or(any_node)] += vm.memory_mib;
   }
   return used;
 }
 
-ByNode free_pages(FileReader& files, const std::string& directory, std::int64_t page_mib) {
-  ByNode free;
+std::string directory_of(std::int64_t page_mib) { return fmt::format("hugepages-{}kB", page_mib * 1024); }
+
+// `counter`: free_hugepages or nr_hugepages, which are those in use as well.
+// Source: https://docs.kernel.org/admin-guide/mm/hugetlbpage.html
+ByNode huge_pages(FileReader& files, std::int64_t page_mib, const char* counter) {
+  ByNode found;
   for (const std::string& node : files.list("/sys/devices/system/node")) {
     int number = 0;
     if (node.rfind("node", 0) != 0) continue;
     if (std::from_chars(node.data() + 4, node.data() + node.size(), number).ec != std::errc()) continue;
-    const auto text = read_trimmed(files, fmt::format("/sys/devices/system/node/{}/hugepages/{}/free_hugepages", node,
-                                                      directory));
+    const auto text = read_trimmed(files, fmt::format("/sys/devices/system/node/{}/hugepages/{}/{}", node,
+                                                      directory_of(page_mib), counter));
     std::int64_t pages = 0;
     if (text && std::from_chars(text->data(), text->data() + text->size(), pages).ec == std::errc()) {
-      free[number] += pages * page_mib;
+      found[number] += pages * page_mib;
     }
   }
-  return free;
+  return found;
 }
 
 std::int64_t sum(const ByNode& by_node) {
@@ -89,13 +104,12 @@ std::string how_to_reserve(const std::string& directory, int node, std::int64_t 
 }
 
 CheckResult check_hugepages_of(const HostSubject& subject, const std::string& size, const ByNode& needed) {
-  const bool gigantic = size == "1G";
-  const std::string directory = gigantic ? "hugepages-1048576kB" : "hugepages-2048kB";
+  const std::int64_t page_mib = size == "1G" ? 1024 : 2;
+  const std::string directory = directory_of(page_mib);
   const std::string from = "/sys/devices/system/node/node*/hugepages/" + directory + "/free_hugepages";
-  const std::int64_t page_mib = gigantic ? 1024 : 2;
   ByNode free;
   try {
-    free = free_pages(subject.host.files(), directory, page_mib);
+    free = huge_pages(subject.host.files(), page_mib, "free_hugepages");
   } catch (const HostError& error) {
     return subject.result("hugepages", CheckStatus::fail, error.what(), from, "see whether this kernel has huge pages");
   }
@@ -124,6 +138,31 @@ CheckResult check_hugepages_of(const HostSubject& subject, const std::string& si
   return subject.pass("hugepages", found, from);
 }
 
+// What is no more to be had for VMs that are in no huge pages, in MiB, and what has it; empty where nothing has.
+struct TakenMemory {
+  std::int64_t mib = 0;
+  std::string text;
+};
+
+TakenMemory taken_memory(const HostSubject& subject) {
+  TakenMemory taken;
+  std::int64_t in_vms = 0;
+  std::string names;
+  for (const DomainDefinition& vm : running_vms(subject)) {
+    if (vm.owner.cluster == subject.spec.cluster || vm.hugepages != "none") continue;
+    in_vms += vm.memory_mib;
+    names += (names.empty() ? "" : ", ") + printable(vm.name);
+  }
+  std::int64_t in_huge_pages = 0;
+  if (subject.host.files().kind("/sys/devices/system/node") != FileKind::none) {
+    for (const std::int64_t page_mib : {2, 1024}) in_huge_pages += sum(huge_pages(subject.host.files(), page_mib, "nr_hugepages"));
+  }
+  taken.mib = in_vms + in_huge_pages;
+  if (in_vms > 0) taken.text += fmt::format(" + {} MiB of VMs that are not of this cluster ({})", in_vms, names);
+  if (in_huge_pages > 0) taken.text += fmt::format(" + {} MiB reserved for huge pages", in_huge_pages);
+  return taken;
+}
+
 }  // namespace
 
 CheckResult check_memory(const HostSubject& subject) {
@@ -131,14 +170,15 @@ CheckResult check_memory(const HostSubject& subject) {
   const std::int64_t total = number_after(subject.read("/proc/meminfo"), "MemTotal:") / 1024;
   std::int64_t vms = 0, overhead = 0;
   for (const DeclaredVm& vm : subject.vms()) {
-    vms += vm.resources.memory_mib;
+    if (vm.resources.hugepages == "none") vms += vm.resources.memory_mib;  // check_hugepages sees to the others
     overhead += overhead_mib(vm.resources);
   }
   const std::int64_t reserve = subject.spec.host.memory_reserve_mib;
-  const std::int64_t needed = vms + overhead + reserve;
+  const TakenMemory taken = taken_memory(subject);
+  const std::int64_t needed = vms + overhead + reserve + taken.mib;
   const std::string found =
-      fmt::format("{} MiB of VMs + {} MiB overhead + {} MiB host.memory_reserve = {} MiB; this host has {} MiB", vms,
-                  overhead, reserve, needed, total);
+      fmt::format("{} MiB of VMs + {} MiB overhead + {} MiB host.memory_reserve{} = {} MiB; this host has {} MiB", vms,
+                  overhead, reserve, taken.text, needed, total);
   if (needed > total) {
     return subject.result(name, CheckStatus::fail, found, "/proc/meminfo",
                           fmt::format("passed-through VMs cannot share memory: take {} MiB out of vm_resources",

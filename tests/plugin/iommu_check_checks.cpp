@@ -1,65 +1,8 @@
 // What iommu-check says about a host.
-#include "host/xml/domain_xml.h"
-#include "vfio_bind_rig.h"
+#include "iommu_check_rig.h"
 
 using namespace gpuplan;
 using namespace gpuplan::test;
-
-namespace {
-
-const std::string tables = "/sys/firmware/acpi/tables";
-
-// A host on which everything is as it should be, with one GPU for one worker.
-struct CheckedHost {
-  MemoryHost host;
-  MemoryPci bus{host};
-  Spec spec;
-
-  CheckedHost() {
-    bus.add({"0000:0a:00.0"});
-    declare_gpu(spec, "0000:0a:00.0");
-    spec.control_plane.name = "gpu-control-plane";
-    spec.control_plane.resources = {8192, 4, 100, "efi", "none", "auto"};
-    WorkerSpec worker;
-    worker.key = "worker-1";
-    worker.name = "gpu-worker-1";
-    worker.gpu_indexes = {0};
-    worker.resources = {65536, 16, 500, "efi", "none", "auto"};
-    spec.workers.push_back(worker);
-    host.contents["/proc/cpuinfo"] =
-        "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu vmx lm\naddress sizes\t: 46 bits physical, 57 bits virtual\n"
-        "\nprocessor\t: 1\nflags\t\t: none\n";
-    host.contents["/dev/kvm"] = "";
-    host.contents[tables + "/DMAR"] = "";
-    host.contents["/proc/interrupts"] = "  24:  0  IR-PCI-MSIX-0000:0a:00.0    0-edge      nvidia\n";
-    host.contents["/proc/meminfo"] = "MemTotal:       264000000 kB\nMemFree: 1 kB\n";
-    host.contents["/proc/cmdline"] = "root=/dev/sda1 ro\n";
-    host.contents["/etc/os-release"] = "NAME=\"Debian GNU/Linux\"\nID=debian\n";
-    host.contents["/proc/net/route"] =
-        "Iface\tDestination\tGateway\n"
-        "eno1\t00000000\t0100140A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
-        "eno1\t0000140A\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n";
-    host.commands["qemu-system-x86_64 --version"] = {0, "QEMU emulator version 7.2.0\n", ""};
-    host.commands["qemu-img --version"] = {};
-    host.contents["/usr/sbin/libvirtd"] = "";
-    host.contents["/usr/share/OVMF/OVMF_CODE_4M.fd"] = "";
-  }
-  std::vector<CheckResult> checks() {
-    const StepKind& kind = shipped_kind("iommu-check");
-    return kind.check(kind.expand(spec).front(), spec, {}, host);
-  }
-  CheckResult check(const std::string& name) { return check_named(checks(), name); }
-  void add_nvswitch() { bus.add({"0000:05:00.0", "0x10de", "0x22a3", "0x068000", "nvidia-nvswitch", 60}); }
-};
-
-void is_result(const CheckResult& result, CheckStatus status, const std::string& found, const std::string& remedy) {
-  CHECK(result.status == status);
-  CHECK(result.found == found);
-  CHECK(result.remedy == remedy);
-  CHECK(result.address.to_string() == "iommu-check/host");
-}
-
-}  // namespace
 
 TEST_CASE("iommu-check: a good host passes, and there is never anything to do") {
   CheckedHost host;
@@ -196,65 +139,6 @@ TEST_CASE("iommu-check: interrupts") {
   host.host.contents["/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts"] = "Y\n";
   CHECK(host.check("unsafe-interrupts").found == "vfio_iommu_type1 is loaded with allow_unsafe_interrupts=1");
   CHECK(host.check("unsafe-interrupts").status == CheckStatus::fail);
-}
-
-TEST_CASE("iommu-check: the VMs must fit the memory, and the numbers are named") {
-  CheckedHost host;
-  host.host.contents["/proc/meminfo"] = "MemTotal:       90000000 kB\n";
-  is_result(host.check("memory-size"), CheckStatus::fail,
-            "73728 MiB of VMs + 816 MiB overhead + 16384 MiB host.memory_reserve = 90928 MiB; this host has 87890 MiB",
-            "passed-through VMs cannot share memory: take 3038 MiB out of vm_resources");
-  host.spec.workers[0].resources.memory_mib = 16384;
-  CHECK(host.check("memory-size").status == CheckStatus::pass);
-  host.host.contents["/proc/meminfo"] = "MemTotal:       62000000 kB\n";  // below 64 GB
-  CHECK(host.check("memory-size").status == CheckStatus::warn);
-  REQUIRE_THAT(host.check("memory-size").found, contains("; less than 64 GB is tight"));
-  host.host.contents["/proc/meminfo"] = "MemTotal:       65600000 kB\n";  // a 64 GiB machine shows this much
-  CHECK(host.check("memory-size").status == CheckStatus::pass);
-}
-
-TEST_CASE("iommu-check: huge pages are counted when they are asked for") {
-  CheckedHost host;
-  host.spec.workers[0].resources.hugepages = "1G";
-  for (const char* node : {"node0", "node1"}) {
-    host.host.contents[std::string("/sys/devices/system/node/") + node + "/hugepages/hugepages-1048576kB/free_hugepages"] = "20\n";
-  }
-  is_result(host.check("hugepages"), CheckStatus::fail,
-            "the VMs need 65536 MiB in huge pages of 1G; 40960 MiB are free",
-            "reserve 24 more: with hugepagesz=1G hugepages=64 on the kernel command line and a reboot, or set hugepages: none");
-  DomainDefinition own;
-  own.name = "gpu-worker-1";
-  own.owner.cluster = "gpu";
-  own.memory_mib = 65536;
-  own.cpus = 16;
-  own.hugepages = "1G";
-  host.host.domain_states.push_back({"gpu-worker-1", "", PowerState::running, false, render_domain(own)});
-  CHECK(host.check("hugepages").status == CheckStatus::pass);
-  CHECK(host.check("hugepages").found ==
-        "the VMs need 65536 MiB in huge pages of 1G; 40960 MiB are free and 65536 MiB theirs already");
-}
-
-TEST_CASE("iommu-check: huge pages must lie on the node of the GPUs that the VM is bound to") {
-  CheckedHost host;
-  host.spec.workers[0].resources.hugepages = "1G";
-  const std::string nodes = "/sys/devices/system/node/node";
-  const std::string file = "/hugepages/hugepages-1048576kB/free_hugepages";
-  host.host.contents[nodes + "0" + file] = "20\n";
-  host.host.contents[nodes + "1" + file] = "64\n";  // enough, but the GPU is on node 0
-  is_result(host.check("hugepages"), CheckStatus::fail,
-            "the VMs need 65536 MiB in huge pages of 1G; 86016 MiB are free, but the VMs whose GPUs are on NUMA node 0 need "
-            "65536 MiB there, where 20480 MiB are free",
-            "reserve 44 more on node 0, early after a boot: `f=/sys/devices/system/node/node0/hugepages/hugepages-1048576kB/"
-            "nr_hugepages; echo $(($(cat $f) + 44)) >$f`; or set numa: none or hugepages: none");
-  SECTION("a VM without a node takes them anywhere") {
-    host.spec.workers[0].resources.numa = "none";
-    CHECK(host.check("hugepages").status == CheckStatus::pass);
-  }
-  SECTION("enough on that node") {
-    host.host.contents[nodes + "0" + file] = "64\n";
-    host.host.contents[nodes + "1" + file] = "0\n";
-    CHECK(host.check("hugepages").status == CheckStatus::pass);
-  }
 }
 
 TEST_CASE("iommu-check: the user of QEMU must be able to read and write /dev/kvm") {
