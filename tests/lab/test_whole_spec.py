@@ -20,7 +20,9 @@ class WholeSpec(LabCase):
     @variant("default")
     def test_vms_boot_with_their_gpus_and_go_without_a_trace(self):
         name = self.write_spec(WORKERS, **NO_KUBERNETES)
-        self.run_gpuplan("check", name)
+        for verb in ("check", "plan"):
+            self.run_gpuplan(verb, name)
+            self.assert_clean()
         applied = self.run_gpuplan("apply", name, "--yes", limit=1200)
         self.assertIn("6 created, 1 unchanged", applied.output)
         self.assert_bound(*ALL_GPUS)
