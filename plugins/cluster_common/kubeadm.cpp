@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "cluster_common/cluster_view.h"
+#include "cluster_common/provision.h"
 
 namespace gpuplan::cluster {
 namespace {
@@ -13,10 +14,6 @@ namespace {
 constexpr int first_minor_with_v1beta3 = 22;
 constexpr int first_minor_with_v1beta4 = 31;
 constexpr int first_minor_with_systemd = 22;  // as the cgroup driver that kubeadm gives to the kubelet
-
-// What the pod networks that gpuplan installs write on every node. Any other file there is somebody else's.
-constexpr const char* cni_files[] = {"/etc/cni/net.d/10-calico.conflist", "/etc/cni/net.d/calico-kubeconfig",
-                                     "/etc/cni/net.d/10-flannel.conflist"};
 
 std::string without_v(const std::string& version) { return version.rfind('v', 0) == 0 ? version.substr(1) : version; }
 
@@ -61,11 +58,11 @@ std::string installed_kubeadm(GuestView& guest) {
 void reset_kubeadm(Guest& guest, StepContext& context) {
   context.progress(fmt::format("resetting kubeadm on {}", guest.target().node));
   guest.run({"kubeadm", "reset", "--force", "--cri-socket", cri_socket}, std::chrono::seconds(context.spec().timeouts.kubeadm));
-  remove_cni_files(guest);
+  remove_pod_network(guest, context);
 }
 
-void remove_cni_files(Guest& guest) {
-  for (const char* file : cni_files) guest.remove(file);
+void remove_pod_network(Guest& guest, StepContext& context) {
+  run_script(guest, {"pod_network", "removing the pod network", {}, {}}, context);
 }
 
 }  // namespace gpuplan::cluster

@@ -30,6 +30,6 @@ std::string installed_kubeadm(GuestView& guest);
 // `kubeadm reset`, and what it leaves behind of the pod network: a node's next one would be passed over for it.
 void reset_kubeadm(Guest& guest, StepContext& context);
 // The second part alone, for one that was killed after the first.
-void remove_cni_files(Guest& guest);
+void remove_pod_network(Guest& guest, StepContext& context);
 
 }  // namespace gpuplan::cluster

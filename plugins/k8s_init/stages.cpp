@@ -113,7 +113,7 @@ void K8sInit::withdraw(const Change& change, const Json&, const Json&, Host& hos
   if (has_manifests(guest))
     cluster::reset_kubeadm(guest, context);
   else
-    cluster::remove_cni_files(guest);
+    cluster::remove_pod_network(guest, context);
   guest.remove(config_path);
 }
 

@@ -220,7 +220,7 @@ void leave(Sides& sides, bool was_member, StepContext& context) {
   if (sides.guest.has(kubelet_conf))
     cluster::reset_kubeadm(sides.guest, context);
   else if (was_member)
-    cluster::remove_cni_files(sides.guest);
+    cluster::remove_pod_network(sides.guest, context);
   sides.guest.remove(config_path);
 }
 

@@ -59,7 +59,7 @@ TEST_CASE("a removal that was killed behind its reset takes the rest away") {
     INFO(address);
     const Change change = rig.removal(address);
     rig.host.before_change = [](const std::string& text) {
-      if (text.find("remove /etc/cni") != std::string::npos) throw HostError(HostError::Kind::failed, text, "killed");
+      if (text.find("bash -s -- pod_network") != std::string::npos) throw HostError(HostError::Kind::failed, text, "killed");
     };
     CHECK_THROWS_AS(rig.withdraw(change), HostError);
     rig.host.before_change = {};

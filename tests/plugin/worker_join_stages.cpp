@@ -275,16 +275,16 @@ TEST_CASE("worker-join: leaving is drain, delete, reset, and irreversible") {
   rig.withdraw(change);
   const std::vector<std::string> done(rig.host.changes.begin() + static_cast<std::ptrdiff_t>(first),
                                       rig.host.changes.end());
-  REQUIRE(done.size() == 6);
+  REQUIRE(done.size() == 5);
   CHECK_THAT(done[0], contains("cordon gpu-worker-2"));
   CHECK_THAT(done[1], contains("drain gpu-worker-2 --ignore-daemonsets --delete-emptydir-data --timeout=600s"));
   CHECK_THAT(done[2], contains("delete node gpu-worker-2"));
   CHECK_THAT(done[3], contains("gpu-worker-2: kubeadm reset --force"));
-  CHECK_THAT(done[4], contains("gpu-worker-2: remove /etc/cni/net.d/10-calico.conflist"));
+  CHECK_THAT(done[4], contains("gpu-worker-2: bash -s -- pod_network"));
   CHECK_FALSE(rig.observe(join_2).exists);
   CHECK(rig.observe(join_1).exists);
   rig.withdraw(change);  // again: nothing left to do
-  CHECK(rig.host.changes.size() == first + 6);
+  CHECK(rig.host.changes.size() == first + 5);
 }
 
 TEST_CASE("worker-join: a drain that a disruption budget stops is an error, not a warning") {

@@ -28,7 +28,7 @@ const std::map<std::string, std::vector<std::string>>& script_options() {
       {"mirrors", {"kubernetes", "entries", "show"}},
       {"base", {"node", "address", "agent"}}, {"firewall", {"networks"}},
       {"containerd", {"kubernetes"}},        {"kubernetes", {"version", "repository"}},
-      {"nouveau", {}},
+      {"nouveau", {}},                       {"pod_network", {}},
       {"nvidia", {"branch", "toolkit", "repository"}},  {"helm", {"version", "repository"}}};
   return all;
 }
@@ -84,6 +84,16 @@ std::string show_entries(const GuestDisk& disk) {
   return out;
 }
 
+// What of /etc/cni/net.d is the pod network's and not somebody else's.
+std::vector<std::string> network_files(const GuestDisk& disk) {
+  std::vector<std::string> present;
+  for (const char* file : {"10-calico.conflist", "calico-kubeconfig", "10-flannel.conflist"}) {
+    const std::string path = fmt::format("/etc/cni/net.d/{}", file);
+    if (disk.files.count(path) > 0) present.push_back(path);
+  }
+  return present;
+}
+
 // An entry that is about a file has its SHA-256, and the file was put there before.
 CommandResult set_up_mirrors(GuestDisk& disk, const Json& entries, const std::string& lacks) {
   for (const Json& entry : entries) {
@@ -113,6 +123,8 @@ std::string missing(const GuestCall& call, const ScriptCall& script) {
   if (script.name == "firewall") return {};
   if (script.name == "mirrors")
     return entries_of(script) == present_entries(call.disk) ? "" : "the mirrors are not those that are asked for\n";
+  if (script.name == "pod_network")
+    return network_files(call.disk).empty() ? "" : "a pod network that is gone is configured\n";
   if (script.name == "helm")
     return call.disk.state.contains("helm_version") ? "" : "Helm is not installed\n";
   if (script.name != "kubernetes") {
@@ -130,7 +142,9 @@ CommandResult carry_out(GuestCall& call, const ScriptCall& script, const std::st
   Json& state = call.disk.state;
   if (lacks.empty()) return succeeds("nothing to do\n");
   if (script.name == "mirrors") return set_up_mirrors(call.disk, entries_of(script), lacks);
-  if (script.name == "helm") {
+  if (script.name == "pod_network") {
+    for (const std::string& path : network_files(call.disk)) call.disk.files.erase(path);
+  } else if (script.name == "helm") {
     state["helm_version"] = "v4.2.2";
   } else if (script.name != "kubernetes") {
     state["prepared"][script.name] = true;
