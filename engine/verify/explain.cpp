@@ -181,6 +181,11 @@ Explanation explain_pod(const TestPod& pod, const PodOutcome& outcome, const Ver
 }
 
 Explanation explain_count(const TestPod& pod, std::size_t seen, const VerifyRequest& request) {
+  if (static_cast<std::int64_t>(seen) > pod.gpus) {
+    return {fmt::format("nvidia-smi saw {} GPUs, the pod asked for {}", seen, pod.gpus),
+            fmt::format("the container runtime of {} gives a pod every GPU: it does not do what the device plugin tells it by CDI", pod.node),
+            "an image with containerd 1.7 or newer, or `gpu_operator: {values: {cdi: {enabled: false}}}`"};
+  }
   return gpu_gone(pod.node, request, fmt::format("nvidia-smi saw {} of {} GPUs", seen, pod.gpus));
 }
 

@@ -91,6 +91,20 @@ Json holder(int gpus) {
 
 }  // namespace
 
+TEST_CASE("verify: a pod that sees more GPUs than it asked for is the runtime's doing, one that sees fewer is not") {
+  verify::TestPod pod;
+  pod.node = "gpu-worker-1";
+  pod.gpus = 1;
+  const verify::Explanation more = verify::explain_count(pod, 4, {});
+  CHECK(more.found == "nvidia-smi saw 4 GPUs, the pod asked for 1");
+  CHECK_THAT(more.reason, contains("the container runtime of gpu-worker-1 gives a pod every GPU"));
+  CHECK_FALSE(more.gpu_is_missing);
+  pod.gpus = 4;
+  VerifyRequest request;
+  request.suggest = [](const std::string& words) { return words; };
+  CHECK(verify::explain_count(pod, 3, request).gpu_is_missing);
+}
+
 TEST_CASE("verify: a cluster that works passes every check") {
   VerifyRig rig;
   const Verification verification = rig.run();
