@@ -79,9 +79,12 @@ std::vector<CheckResult> check_present(const GpuSubject& subject) {
   std::vector<CheckResult> results = {
       subject.pass("exists", fmt::format("{} is {} {}", subject.address.to_string(), class_name(subject.gpu),
                                          subject.gpu.id.to_string()), sysfs_device(subject.address))};
+  results.push_back(check_class(subject));
+  // Of what is no GPU, advice about GPUs would only lead astray.
+  if (results.back().status == CheckStatus::fail) return results;
   // One by one: what g++ 11 makes of a list of their results leaks those before one that throws.
   for (const auto check :
-       {check_class, check_device_id, check_audio, check_group, check_in_use, check_domains, check_boot_display,
+       {check_device_id, check_audio, check_group, check_in_use, check_domains, check_boot_display,
         check_framebuffer, check_nouveau, check_sriov, check_mig, check_reset, check_bars, check_numa}) {
     results.push_back(check(subject));
   }

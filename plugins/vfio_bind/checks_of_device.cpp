@@ -42,7 +42,8 @@ CheckResult check_class(const GpuSubject& subject) {
                                         class_name(subject.gpu), subject.gpu.class_code);
   if (subject.gpu.is_gpu()) return subject.pass("is-display-class", found, path(subject, "class"));
   const std::string remedy =
-      subject.gpu.is_nvswitch() ? "NVSwitches stay with the host; take this address out of `gpus`"
+      subject.gpu.is_nvswitch() ? "take this address out of `gpus`: NVSwitches stay with the host, and a VM with all GPUs of a "
+                                  "partition has NVLink all the same (docs/hardware.md)"
                                 : "only display controllers (class 0x0300, 0x0302, 0x0380) and accelerators (0x1200) can be "
                                   "listed in `gpus`";
   return subject.result("is-display-class", CheckStatus::fail, found, path(subject, "class"), remedy);
@@ -100,6 +101,13 @@ CheckResult check_boot_display(const GpuSubject& subject) {
 CheckResult check_framebuffer(const GpuSubject& subject) {
   const std::string iomem = read_trimmed(subject.host.files(), "/proc/iomem").value_or("");
   for (const MemoryClaim& claim : framebuffers(iomem)) {
+    // Whom the kernel trusts less than root it shows every name, and zeros for where it lies.
+    if (claim.end == 0) {
+      return subject.result("framebuffer", CheckStatus::warn,
+                            fmt::format("whether the framebuffer {} lies on {} is unknown: its place may not be read", claim.owner,
+                                        subject.address.to_string()),
+                            "/proc/iomem", how_to_read_all);
+    }
     for (const PciBar& bar : subject.gpu.bars) {
       if (bar.base == 0 || claim.begin < bar.base || claim.begin - bar.base >= bar.size) continue;
       return subject.result("framebuffer", CheckStatus::warn,

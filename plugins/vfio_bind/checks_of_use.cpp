@@ -200,8 +200,7 @@ CheckResult check_in_use(const GpuSubject& subject) {
   }
   if (!unreadable.empty()) {
     return subject.result("in-use", CheckStatus::warn, fmt::format("{}", fmt::join(unreadable, "; ")), "/proc",
-                          "run gpuplan as root; if that is root already, a container or a security module (AppArmor, SELinux) hides "
-                          "them: run it outside of that");
+                          how_to_read_all);
   }
   if (!stopped.empty()) {
     return subject.pass("in-use", fmt::format("held by {}, which host.stop_services allows to stop", stopped), "/proc");

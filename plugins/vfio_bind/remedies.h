@@ -11,6 +11,10 @@ namespace gpuplan::vfio_bind {
 bool is_virtual_machine(const DeviceHolder& holder);
 // How to make this process let go of the GPU for good.
 std::string how_to_free(const DeviceHolder& holder);
+// How to read what the kernel shows to root alone.
+inline constexpr const char* how_to_read_all =
+    "run gpuplan as root; if that is root already, a container or a security module (AppArmor, SELinux) is in the way: run it "
+    "outside of that";
 // How to take a function's virtual functions away.
 std::string how_to_remove_virtual_functions(const PciFunction& function);
 

@@ -175,7 +175,8 @@ TEST_CASE("vfio-bind: what the device is") {
   SECTION("not a display controller") {
     host.host.contents[device + "/class"] = "0x068000\n";
     is_failure(host.check("is-display-class"), "0000:0a:00.0 is NVSwitch (class 0x068000)",
-               "NVSwitches stay with the host; take this address out of `gpus`");
+               "take this address out of `gpus`: NVSwitches stay with the host, and a VM with all GPUs of a partition has NVLink "
+               "all the same (docs/hardware.md)");
     host.host.contents[device + "/class"] = "0x020000\n";
     is_failure(host.check("is-display-class"), "0000:0a:00.0 is Ethernet controller (class 0x020000)",
                "only display controllers (class 0x0300, 0x0302, 0x0380) and accelerators (0x1200) can be listed in `gpus`");
@@ -226,6 +227,15 @@ TEST_CASE("vfio-bind: what the device is") {
     CHECK(result.status == CheckStatus::warn);
     CHECK(result.found == "the framebuffer efifb lies in BAR 2 of 0000:0a:00.0");
     host.host.contents["/proc/iomem"] = "  e0000000-e07fffff : efifb\n";
+    CHECK(host.check("framebuffer").status == CheckStatus::pass);
+  }
+  SECTION("a framebuffer whose place only root may read") {
+    host.host.contents["/proc/iomem"] = "00000000-00000000 : System RAM\n    00000000-00000000 : BOOTFB\n";
+    const CheckResult result = host.check("framebuffer");
+    CHECK(result.status == CheckStatus::warn);
+    CHECK(result.found == "whether the framebuffer BOOTFB lies on 0000:0a:00.0 is unknown: its place may not be read");
+    CHECK_THAT(result.remedy, contains("run gpuplan as root"));
+    host.host.contents["/proc/iomem"] = "00000000-00000000 : System RAM\n";
     CHECK(host.check("framebuffer").status == CheckStatus::pass);
   }
 }
@@ -308,7 +318,7 @@ TEST_CASE("vfio-bind: a GPU in use is refused with who uses it") {
     host.host.broken["/proc/7/fd"] = HostError::Kind::denied;
     CHECK(host.check("in-use").status == CheckStatus::warn);
     CHECK(host.check("in-use").remedy ==
-          "run gpuplan as root; if that is root already, a container or a security module (AppArmor, SELinux) hides them: run "
+          "run gpuplan as root; if that is root already, a container or a security module (AppArmor, SELinux) is in the way: run "
           "it outside of that");
   }
 }

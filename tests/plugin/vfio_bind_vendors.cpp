@@ -9,6 +9,8 @@ namespace {
 const MemoryFunction amd_display{"0000:c1:00.0", "0x1002", "0x740f", "0x038000", "amdgpu"};
 const MemoryFunction amd_accelerator{"0000:c1:00.0", "0x1002", "0x74a1", "0x120000", "amdgpu"};
 const MemoryFunction habana_accelerator{"0000:c1:00.0", "0x1da3", "0x1020", "0x120000", "habanalabs"};
+const MemoryFunction nvswitch{"0000:c1:00.0", "0x10de", "0x22a3", "0x068000", "nvidia-nvswitch"};
+const MemoryFunction network_card{"0000:c1:00.0", "0x8086", "0x1592", "0x020000", "ice"};
 
 struct OtherVendor {
   explicit OtherVendor(const MemoryFunction& function) : gpu{host, spec, function.address, {}, {}, {}, false, {}} {
@@ -44,4 +46,19 @@ TEST_CASE("vfio-bind: an accelerator that a program has open is in use") {
   other.host.contents["/proc/4711/cgroup"] = "0::/user.slice\n";
   other.host.links["/proc/4711/fd/5"] = "/dev/accel/accel0";
   CHECK_THAT(check_named(other.gpu.check(), "in-use").found, contains("4711") && contains("train"));
+}
+
+TEST_CASE("vfio-bind: of what is no GPU only that is said") {
+  const MemoryFunction function = GENERATE(nvswitch, network_card);
+  OtherVendor other(function);
+  other.bus.add({"0000:c2:00.0", "0x10de", "0x22a3", "0x068000", "nvidia-nvswitch"});  // in its group
+  other.spec.gpu_device_ids = {{0x10de, 0x2330}};
+  const auto results = other.gpu.check();
+  REQUIRE(results.size() == 2);
+  CHECK(results[0].name == "exists");
+  CHECK(results[1].name == "is-display-class");
+  CHECK(results[1].status == CheckStatus::fail);
+  CHECK_THAT(results[1].remedy,
+             contains(function.driver == "ice" ? "only display controllers"
+                                               : "take this address out of `gpus`: NVSwitches stay with the host"));
 }
