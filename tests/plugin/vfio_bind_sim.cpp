@@ -5,7 +5,7 @@
 #include "host/pci/nvidia/fabric.h"
 #include "host/pci/pci.h"
 #include "host/sim/sim_host.h"
-#include "support/temporary_directory.h"
+#include "support/host_files.h"
 #include "vfio_bind_rig.h"
 
 using namespace gpuplan;
@@ -21,9 +21,18 @@ struct SimulatedServer {
   std::unique_ptr<Host> host;
   Spec spec;
 
-  explicit SimulatedServer(const std::string& name) {
+  // `without`: a package that is not installed there.
+  explicit SimulatedServer(const std::string& name, const std::string& without = {}) {
     Diagnostics diagnostics;
-    host = open_sim_host(std::string(GPUPLAN_SOURCE_DIR) + "/specs/hosts/" + name, state.path(), diagnostics);
+    std::string file = std::string(GPUPLAN_SOURCE_DIR) + "/specs/hosts/" + name;
+    if (!without.empty()) {
+      const std::string text = content_of(file);
+      const std::size_t at = text.find(without + ", ");
+      REQUIRE(at != std::string::npos);
+      file = state / name;
+      make_file(file, text.substr(0, at) + text.substr(at + without.size() + 2));
+    }
+    host = open_sim_host(file, state / "state", diagnostics);
     for (const Diagnostic& item : diagnostics.items()) UNSCOPED_INFO(render(item, false));
     REQUIRE(host);
     spec.control_plane.name = "gpu-control-plane";
@@ -256,7 +265,7 @@ constexpr const char* saved_override = "/etc/driverctl.d/pci-0000:0a:00.0";
 }  // namespace
 
 TEST_CASE("sim: a binding that is to last is made by a unit, and ends with it") {
-  SimulatedServer server("h100-sxm8.yaml");
+  SimulatedServer server("h100-sxm8.yaml", "driverctl");
   server.spec.host.persist_bindings = true;
   GpuRig gpu = server.gpu(h100_gpus[0]);
   const Change change = gpu.plan();
@@ -304,10 +313,7 @@ TEST_CASE("sim: a binding that is to last is made by a unit, and ends with it") 
 }
 
 TEST_CASE("sim: where driverctl is installed, it keeps the binding; an override of the user's own is not ours") {
-  SimulatedServer server("h100-sxm8.yaml");
-  server.host->files().make_directory("/usr/sbin", 0755);
-  server.host->files().make_directory("/etc/driverctl.d", 0755);
-  server.host->files().put_file("/usr/sbin/driverctl", "", 0755);
+  SimulatedServer server("h100-sxm8.yaml");  // has the package
   GpuRig gpu = server.gpu(h100_gpus[0]);
   SECTION("saved and forgotten") {
     server.spec.host.persist_bindings = true;

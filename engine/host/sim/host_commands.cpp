@@ -25,13 +25,6 @@ const std::map<std::string, std::string>& programs() {
   return table;
 }
 
-// A package name stands for its versioned variants too: "nvidia-utils" for "nvidia-utils-580".
-bool package_installed(const Model& model, const std::string& name) {
-  return std::any_of(model.packages.begin(), model.packages.end(), [&](const std::string& package) {
-    return package == name || package.compare(0, name.size() + 1, name + "-") == 0;
-  });
-}
-
 bool program_present(const Model& model, const std::string& name) {
   const auto found = programs().find(name);
   return found != programs().end() && (found->second.empty() || package_installed(model, found->second));

@@ -74,6 +74,12 @@ Volume* Model::volume_at(const std::string& path) {
   return nullptr;
 }
 
+bool package_installed(const Model& model, const std::string& name) {
+  return std::any_of(model.packages.begin(), model.packages.end(), [&](const std::string& package) {
+    return package == name || package.compare(0, name.size() + 1, name + "-") == 0;
+  });
+}
+
 bool module_loaded(const Model& model, const std::string& name) {
   return holds(model.modules_loaded, module_name(name)) || holds(model.modules_builtin, module_name(name));
 }

@@ -246,6 +246,9 @@ std::string module_of_driver(const std::string& driver);           // "vfio-pci"
 bool driver_registered(const Model& model, const std::string& driver);
 std::vector<std::string> registered_drivers(const Model& model);   // sorted
 
+// A package name stands for its versioned variants too: "nvidia-utils" for "nvidia-utils-580".
+bool package_installed(const Model& model, const std::string& name);
+
 // Whether the device file exists now.
 bool device_file_exists(const Model& model, const std::string& path);
 std::vector<std::string> device_files(const Model& model);         // all of them, sorted

@@ -58,6 +58,8 @@ constexpr std::array<const char*, 15> usual_directories = {
     "/etc/default", "/etc/modprobe.d", "/etc/modules-load.d", "/etc/systemd/system", "/etc/udev/rules.d", "/root", "/run",
     "/tmp", "/usr/lib/systemd/system", "/usr/bin", "/var/lib", "/var/log", "/home", "/opt", "/usr/share"};
 
+constexpr const char* driverctl_program = "/usr/sbin/driverctl";
+
 std::string os_release(const Model& model) {
   return fmt::format("PRETTY_NAME=\"{}\"\nNAME=\"{}\"\nVERSION_ID=\"{}\"\nID={}\n", model.os.name,
                      model.os.name.substr(0, model.os.name.find(' ')), model.os.version_id, model.os.id);
@@ -85,6 +87,7 @@ Entries generated_disk(const Model& model, Entries entries, const std::string& d
                                               "libvirt-qemu:x:64055:993:Libvirt Qemu:/var/lib/libvirt:/usr/sbin/nologin\n"); });
   add("/etc/group", [] { return std::string("root:x:0:\nkvm:x:993:\n"); });
   add("/etc/hostname", [] { return std::string("simulated\n"); });
+  if (package_installed(model, "driverctl")) add(driverctl_program, [] { return std::string(); });
   if (model.fabric_manager.mode != "none") {
     add("/usr/share/nvidia/nvswitch/fabricmanager.cfg", [&model] { return fabric_manager_config(model); });
   }
@@ -96,6 +99,7 @@ Entries whole_disk(const Model& model, const std::string& directory) {
   entries = generated_disk(model, std::move(entries), directory);
   std::vector<std::string> paths(usual_directories.begin(), usual_directories.end());
   if (model.fabric_manager.mode != "none") paths.emplace_back("/usr/share/nvidia/nvswitch");
+  if (package_installed(model, "driverctl")) paths.insert(paths.end(), {"/usr/sbin", "/etc/driverctl.d"});
   for (const Pool& pool : model.pools) paths.push_back(pool.path);
   for (const std::string& path : paths) add_disk_entry(model, directory, path, entries);
   for (auto& [name, node] : entries) {
