@@ -12,7 +12,7 @@ install(TARGETS gpuplan_sdk EXPORT gpuplan LIBRARY DESTINATION ${GPUPLAN_LIBRARY
 foreach(header
     digest/digest.h
     host/free_space.h host/guest_target.h host/host_error.h host/interrupt.h
-    host/pci/nvidia/driver.h host/pci/nvidia/fabric.h host/pci/nvidia/smi.h host/pci/pci.h host/pci/platform.h
+    host/pci/boot_files.h host/pci/nvidia/driver.h host/pci/nvidia/fabric.h host/pci/nvidia/smi.h host/pci/pci.h host/pci/platform.h
     host/ports.h host/query_output.h host/routes.h host/seed/seed.h host/virsh.h host/xml/domain_xml.h
     json/json.h
     plugin/address.h plugin/build_tag.h plugin/plugin.h plugin/resource.h plugin/step_kind.h plugin/value.h

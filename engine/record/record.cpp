@@ -43,6 +43,7 @@ std::string record_host(HostReader& host, const Inventory& inventory) {
   record_machine(host, inventory, model);
   record_devices(host, inventory, model);
   record_programs(host, inventory, model);
+  record_boot(host, inventory, model);
   record_network_and_mounts(host, inventory, model);
   // The same server gives the same twin; nothing leads back to it.
   model.machine_id = "recorded";

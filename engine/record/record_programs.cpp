@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 
+#include "host/pci/boot_files.h"
 #include "host/pci/nvidia/services.h"
 #include "host/query_output.h"
 #include "record/record_parts.h"
@@ -31,14 +32,14 @@ bool is_there(HostReader& host, std::vector<std::string> argv) {
 void record_packages(HostReader& host, sim::Model& model) {
   // In the model the package brings the program.
   std::vector<PackagedProgram> programs = driver_programs();
-  programs.insert(programs.end(), {{"driverctl", {"driverctl", "--version"}},
-                                   {"libvirt-clients", {"virsh", "--version"}},
+  programs.insert(programs.end(), {{"libvirt-clients", {"virsh", "--version"}},
                                    {"qemu-system-x86", {"qemu-system-x86_64", "--version"}},
                                    {"qemu-utils", {"qemu-img", "--version"}}});
   std::set<std::string> packages;
   for (const PackagedProgram& program : programs) {
     if (is_there(host, program.argv)) packages.insert(program.package);
   }
+  if (host.files().kind(driverctl_program) != FileKind::none) packages.insert("driverctl");
   for (const char* name : {"grub2-common", "libvirt-daemon-system", "ovmf", "dnsmasq-base", "qemu-system-x86", "qemu-utils"}) {
     const std::string status = query_output(host, {"dpkg-query", "-W", "-f", "${db:Status-Status}", name});
     if (status == "installed") packages.insert(name);
@@ -98,19 +99,6 @@ bool is_unit_name(const std::string& unit) {
          unit.rfind("user@", 0) != 0;
 }
 
-void record_service(HostReader& host, const std::string& unit, sim::Model& model) {
-  std::istringstream lines(
-      query_output(host, {"systemctl", "show", "-p", "LoadState,ActiveState,UnitFileState", unit}));
-  sim::Service service;
-  bool loaded = false;
-  for (std::string line; std::getline(lines, line);) {
-    loaded = loaded || line == "LoadState=loaded";
-    service.active = service.active || line == "ActiveState=active";
-    service.enabled = service.enabled || line == "UnitFileState=enabled";
-  }
-  if (loaded) model.services[unit] = service;
-}
-
 // What the model makes itself of a running VM: its QEMU.
 bool is_qemu_of_domain(const InventoryFunction& item, const DeviceHolder& holder) {
   return holder.file.find("/dev/vfio/") != std::string::npos &&
@@ -163,6 +151,19 @@ void record_fabric(const Inventory& inventory, FileReader& files, sim::Model& mo
 }
 
 }  // namespace
+
+void record_service(HostReader& host, const std::string& unit, sim::Model& model) {
+  std::istringstream lines(
+      query_output(host, {"systemctl", "show", "-p", "LoadState,ActiveState,UnitFileState", unit}));
+  sim::Service service;
+  bool loaded = false;
+  for (std::string line; std::getline(lines, line);) {
+    loaded = loaded || line == "LoadState=loaded";
+    service.active = service.active || line == "ActiveState=active";
+    service.enabled = service.enabled || line == "UnitFileState=enabled";
+  }
+  if (loaded) model.services[unit] = service;
+}
 
 void record_programs(HostReader& host, const Inventory& inventory, sim::Model& model) {
   record_packages(host, model);

@@ -5,7 +5,6 @@
 namespace gpuplan::iommu_check {
 namespace {
 
-constexpr const char* iommu_parameter = "intel_iommu=on";
 constexpr const char* drop_in_directory = "/etc/default/grub.d";
 constexpr unsigned readable = 0644;
 

@@ -3,13 +3,11 @@
 // Debian and Ubuntu ship it, which reads /etc/default/grub.d/*.cfg after /etc/default/grub.
 #pragma once
 
+#include "host/pci/boot_files.h"
 #include "host/ports.h"
 #include "json/json.h"
 
 namespace gpuplan::iommu_check {
-
-inline constexpr const char* grub_drop_in = "/etc/default/grub.d/90-gpuplan.cfg";
-inline constexpr const char* grub_menu = "/boot/grub/grub.cfg";
 
 // True if this host has update-grub(8). Throws HostError.
 bool has_update_grub(HostReader& host);

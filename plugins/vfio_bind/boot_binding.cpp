@@ -4,27 +4,22 @@
 
 #include <algorithm>
 
+#include "host/pci/boot_files.h"
+
 namespace gpuplan::vfio_bind {
 namespace {
 
 constexpr const char* bound_driver = "vfio-pci";
-constexpr const char* driverctl_program = "/usr/sbin/driverctl";
-constexpr const char* driverctl_directory = "/etc/driverctl.d";
-constexpr const char* unit_directory = "/etc/systemd/system";
 constexpr unsigned readable = 0644;
 
 bool has_driverctl(FileReader& files) { return files.kind(driverctl_program) != FileKind::none; }
 
-std::string override_path(const PciFunction& function) {
-  return fmt::format("{}/pci-{}", driverctl_directory, function.address.to_string());
-}
-
 bool saves_vfio(const PciFunction& function, FileReader& files) {
-  return read_trimmed(files, override_path(function)) == std::string(bound_driver);
+  return read_trimmed(files, saved_override(function.address)) == std::string(bound_driver);
 }
 
 std::string unit_of(const std::vector<PciFunction>& functions) {
-  return fmt::format("gpuplan-vfio-{}.service", functions.front().address.to_string());
+  return boot_unit(functions.front().address);
 }
 
 std::string unit_path(const std::vector<PciFunction>& functions) {
@@ -91,7 +86,7 @@ void bind_at_boot(const std::vector<PciFunction>& functions, Host& host) {
   if (has_driverctl(host.files())) {
     host.files().make_directory(driverctl_directory, 0755);
     for (const PciFunction& function : functions) {
-      host.files().put_file(override_path(function), fmt::format("{}\n", bound_driver), readable);
+      host.files().put_file(saved_override(function.address), fmt::format("{}\n", bound_driver), readable);
     }
     return;
   }
@@ -103,7 +98,7 @@ void bind_at_boot(const std::vector<PciFunction>& functions, Host& host) {
 
 void stop_binding_at_boot(const std::vector<PciFunction>& functions, Host& host) {
   for (const PciFunction& function : functions) {
-    if (saves_vfio(function, host.files())) host.files().remove_file(override_path(function));
+    if (saves_vfio(function, host.files())) host.files().remove_file(saved_override(function.address));
   }
   if (functions.empty() || host.files().kind(unit_path(functions)) == FileKind::none) return;
   // After a reboot it is active, and would stay so without its file.

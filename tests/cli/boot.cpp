@@ -82,6 +82,24 @@ TEST_CASE("configure_boot: rollback takes the parameter back") {
   CHECK(first_difference(model_essence(server.host), model_essence(server.place.current_model())).empty());
 }
 
+TEST_CASE("configure_boot: a recorded twin has what the next boot will do, too") {
+  const Server server;
+  REQUIRE(server.run({"apply", server.spec, "--yes"}).exit_code == 6);
+  const auto expect_same_on_twin = [&](const std::string& said) {
+    const std::string twin = server.place.write("twin.yaml", server.run({"record"}).out);
+    const cli::Place elsewhere;
+    cli::Result planned = elsewhere.run({"plan", server.spec, "--host", "sim:" + twin});
+    planned.out = std::regex_replace(planned.out, std::regex("twin\\.yaml"), "server.yaml");
+    const cli::Result original = server.run({"plan", server.spec});
+    CHECK(planned.out == original.out);
+    CHECK(planned.exit_code == original.exit_code);
+    CHECK_THAT(original.out + original.err, contains(said));
+  };
+  expect_same_on_twin("reboot this host, then run the same command again");
+  server.reboot();
+  expect_same_on_twin("1 unchanged");
+}
+
 TEST_CASE("configure_boot: the spec takes it back") {
   const Server server;
   REQUIRE(server.run({"apply", server.spec, "--yes"}).exit_code == 6);

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <sstream>
 
+#include "host/pci/boot_files.h"
+
 namespace gpuplan::sim {
 namespace {
 
@@ -58,8 +60,6 @@ constexpr std::array<const char*, 15> usual_directories = {
     "/etc/default", "/etc/modprobe.d", "/etc/modules-load.d", "/etc/systemd/system", "/etc/udev/rules.d", "/root", "/run",
     "/tmp", "/usr/lib/systemd/system", "/usr/bin", "/var/lib", "/var/log", "/home", "/opt", "/usr/share"};
 
-constexpr const char* driverctl_program = "/usr/sbin/driverctl";
-
 std::string os_release(const Model& model) {
   return fmt::format("PRETTY_NAME=\"{}\"\nNAME=\"{}\"\nVERSION_ID=\"{}\"\nID={}\n", model.os.name,
                      model.os.name.substr(0, model.os.name.find(' ')), model.os.version_id, model.os.id);
@@ -99,7 +99,7 @@ Entries whole_disk(const Model& model, const std::string& directory) {
   entries = generated_disk(model, std::move(entries), directory);
   std::vector<std::string> paths(usual_directories.begin(), usual_directories.end());
   if (model.fabric_manager.mode != "none") paths.emplace_back("/usr/share/nvidia/nvswitch");
-  if (package_installed(model, "driverctl")) paths.insert(paths.end(), {"/usr/sbin", "/etc/driverctl.d"});
+  if (package_installed(model, "driverctl")) paths.insert(paths.end(), {"/usr/sbin", driverctl_directory});
   for (const Pool& pool : model.pools) paths.push_back(pool.path);
   for (const std::string& path : paths) add_disk_entry(model, directory, path, entries);
   for (auto& [name, node] : entries) {

@@ -53,6 +53,8 @@ class Machine {
                                        "enx0123456789ab\t007100CB\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\n");
     make_file(tree / "etc/machine-id", "0123456789abcdef0123456789abcdef\n");
     make_file(tree / "etc/os-release", "PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\nVERSION_ID=\"12\"\n");
+    make_file(tree / "boot/grub/grub.cfg", "search --fs-uuid dead-beef\n\tlinux /vmlinuz root=UUID=dead-beef ro intel_iommu=on iommu=pt\n");
+    make_file(tree / "etc/driverctl.d/pci-0000:01:00.0", "vfio-pci\n");
     make_file(tree / "etc/passwd", "root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000:Alice Secret:/home/alice:/bin/sh\n");
     make_file(tree / "etc/group", "root:x:0:\nalice:x:1000:\nkvm:x:104:alice,libvirt-qemu\n");
     make_file(tree / "sys/firmware/acpi/tables/DMAR", "");
@@ -150,6 +152,9 @@ TEST_CASE("record: what the files of a machine say stands in its twin") {
   CHECK(gpu->holders[0].command == "python3");
   CHECK(gpu->holders[0].unit == "training.service");
   CHECK(twin.host->files().read("/proc/cmdline") == "intel_iommu=on iommu=pt\n");
+  CHECK(twin.host->files().read("/etc/driverctl.d/pci-0000:01:00.0") == "vfio-pci\n");
+  CHECK(twin.host->files().read("/boot/grub/grub.cfg") ==
+        "\tlinux\t/boot/vmlinuz-6.8.0-71-generic ro quiet intel_iommu=on iommu=pt\n");
 }
 
 TEST_CASE("record: nothing in a twin leads back to the machine") {
