@@ -75,7 +75,7 @@ std::string rows_about(const std::string& table, const Names& names) {
     kept += is_user ? fmt::format("{}:x:{}:{}::/:/bin/sh\n", columns[0], columns[2], columns[3])
                     : fmt::format("{}:x:{}:{}\n", columns[0], columns[2], members);
   }
-  return printable(kept) == kept ? kept : "";
+  return printable_lines(kept) == kept ? kept : "";
 }
 
 void record_qemu_user(FileReader& files, sim::Model& model) {

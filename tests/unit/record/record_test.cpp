@@ -152,6 +152,8 @@ TEST_CASE("record: what the files of a machine say stands in its twin") {
   CHECK(gpu->holders[0].command == "python3");
   CHECK(gpu->holders[0].unit == "training.service");
   CHECK(twin.host->files().read("/proc/cmdline") == "intel_iommu=on iommu=pt\n");
+  CHECK(twin.host->files().read("/etc/passwd") == "root:x:0:0::/:/bin/sh\n");
+  CHECK(twin.host->files().read("/etc/group") == "root:x:0:\nkvm:x:104:libvirt-qemu\n");
   CHECK(twin.host->files().read("/etc/driverctl.d/pci-0000:01:00.0") == "vfio-pci\n");
   CHECK(twin.host->files().read("/boot/grub/grub.cfg") ==
         "\tlinux\t/boot/vmlinuz-6.8.0-71-generic ro quiet intel_iommu=on iommu=pt\n");
