@@ -143,4 +143,9 @@ DomainDefinition define(const Vm& vm, const std::string& disk_path, const std::s
   return definition;
 }
 
+void keep_identity(DomainDefinition& definition, const FoundDomain& domain) {
+  definition.uuid = domain.state.uuid;
+  definition.guest_buses = domain.definition.guest_buses;
+}
+
 }  // namespace gpuplan::vm_define

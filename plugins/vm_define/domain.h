@@ -40,4 +40,8 @@ void start_guest(const std::string& name, const std::string& address, Host& host
 // The definition of `vm` with everything that depends on the host: addresses, window, placement.
 DomainDefinition define(const Vm& vm, const std::string& disk_path, const std::string& seed_path, FileReader& files);
 
+// What a domain that is defined anew keeps: its UUID, so that libvirt redefines it and leaves the old definition in place
+// if it refuses the new one, and where the guest has its GPUs.
+void keep_identity(DomainDefinition& definition, const FoundDomain& domain);
+
 }  // namespace gpuplan::vm_define

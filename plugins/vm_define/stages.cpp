@@ -151,8 +151,7 @@ void VmDefine::apply(const Change& change, const Json& captured, Host& host, Ste
 
   DomainDefinition definition = define(vm, path_of(vm, disk, host.hypervisor()),
                                        path_of(vm, seed_volume(disk), host.hypervisor()), host.files());
-  // The same UUID: libvirt then redefines, and a definition that it refuses leaves the old one in place.
-  if (domain) definition.uuid = domain->state.uuid;
+  if (domain) keep_identity(definition, *domain);
   context.progress(fmt::format("defining {}", vm.name));
   host.hypervisor().define_domain(render_domain(definition));
   enter_partition(change, host, context);

@@ -192,13 +192,10 @@ std::vector<Resource> VmDefine::expand(const Spec& spec) const {
 std::optional<std::string> VmDefine::document(const Resource& resource, const Spec&, HostReader& host) const {
   const Vm vm = vm_of(resource);
   std::string disk = fmt::format("{}/{}", vm.pool_path, disk_volume(vm.name, 1));
-  std::string uuid;
-  if (const auto domain = find_own_domain(host.hypervisor(), vm.name, vm.owner)) {
-    disk = domain->disk_path();
-    uuid = domain->state.uuid;
-  }
+  const auto domain = find_own_domain(host.hypervisor(), vm.name, vm.owner);
+  if (domain) disk = domain->disk_path();
   DomainDefinition definition = define(vm, disk, seed_volume(disk), host.files());
-  definition.uuid = uuid;
+  if (domain) keep_identity(definition, *domain);
   return render_domain(definition);
 }
 

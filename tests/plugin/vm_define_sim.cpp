@@ -170,6 +170,30 @@ TEST_CASE("vm-define on the simulated server: create, nothing, change, move, rep
   CHECK(server.host->files().kind("/var/lib/gpuplan/images") == FileKind::none);
 }
 
+TEST_CASE("a VM that gets a GPU more keeps the addresses of those it has") {
+  Server server;
+  server.host->files().put_file(fabric_config_path, "FABRIC_MODE=0\n", 0644);
+  const auto places = [&] {
+    const DomainDefinition definition = parse_domain(server.host->hypervisor().domain("gpu-worker-1")->xml).value();
+    std::string text;
+    for (const GuestBus& place : definition.guest_buses) {
+      text += fmt::format("{}@{} ", place.slot.to_string(), place.bus);
+    }
+    return text;
+  };
+  server.spec.workers[0].gpu_indexes = {1, 3};
+  server.run(server.plan(1, false));
+  CHECK(places() == "0000:18:00.0@5 0000:43:00.0@6 ");
+  server.spec.workers[0].gpu_indexes = {0, 1, 2, 3};
+  const Step more = server.run(server.plan(1));
+  CHECK(places() == "0000:0a:00.0@7 0000:18:00.0@5 0000:3a:00.0@8 0000:43:00.0@6 ");
+  const Resource wanted = vm_define().expand(server.spec).at(1);
+  CHECK_THAT(*vm_define().document(wanted, server.spec, *server.host), contains("bus=\"0x08\""));
+  server.undo(more, Stage::apply);
+  server.undo(more, Stage::withdraw);
+  CHECK(places() == "0000:18:00.0@5 0000:43:00.0@6 ");
+}
+
 TEST_CASE("a VM's NVSwitch partition is active exactly while the VM has its GPUs") {
   Server server;
   const Change made = server.plan(1, false);

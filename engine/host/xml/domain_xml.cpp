@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <set>
 
 #include "host/xml/owner_xml.h"
 
@@ -14,19 +14,20 @@ using xml::add;
 using xml::add_text;
 using xml::set;
 
-// Buses of the root ports on pcie.0. GPUs come after the guest's own devices, whose number is fixed
-// but for disks, so that a GPU keeps its guest address when another one comes or goes behind it.
+// Buses of the root ports on pcie.0. GPUs come after the guest's own devices, whose number is fixed but for disks.
 constexpr int bus_of_network = 1;
 constexpr int bus_of_serial = 2;
 constexpr int bus_of_first_disk = 3;
 constexpr int least_gpu_bus = 5;
 constexpr int first_port_slot = 2;  // 00:00.0 is the host bridge, 00:01.0 a display, 00:1f the chipset
 constexpr int functions_per_slot = 8;
+constexpr int most_buses = 200;  // what pcie.0 has room for: 25 slots of 8 ports
 
 constexpr const char* qemu_namespace = "http://libvirt.org/schemas/domain/qemu/1.0";
 
 struct Slot {
   std::vector<Bdf> functions;  // ascending
+  int bus = 0;
 };
 
 // The passed-through functions by slot, slots in the order in which they first appear.
@@ -36,13 +37,35 @@ std::vector<Slot> group_by_slot(const std::vector<Bdf>& devices) {
     const auto found = std::find_if(slots.begin(), slots.end(),
                                     [&](const Slot& slot) { return slot.functions.front().same_slot(device); });
     if (found == slots.end()) {
-      slots.push_back({{device}});
+      slots.push_back({{device}, 0});
     } else {
       found->functions.push_back(device);
     }
   }
   for (Slot& slot : slots) std::sort(slot.functions.begin(), slot.functions.end());
   return slots;
+}
+
+int first_gpu_bus(const DomainDefinition& definition) {
+  return std::max(least_gpu_bus, bus_of_first_disk + static_cast<int>(definition.disks.size()));
+}
+
+// Gives each slot the bus it had, and then the others the lowest free ones.
+void place_slots(std::vector<Slot>& slots, const DomainDefinition& definition) {
+  const int first = first_gpu_bus(definition);
+  std::set<int> taken;
+  for (Slot& slot : slots) {
+    for (const GuestBus& known : definition.guest_buses) {
+      const bool is_usable = known.slot.same_slot(slot.functions.front()) && known.bus >= first && known.bus <= most_buses;
+      if (slot.bus == 0 && is_usable && taken.insert(known.bus).second) slot.bus = known.bus;
+    }
+  }
+  int next = first;
+  for (Slot& slot : slots) {
+    if (slot.bus != 0) continue;
+    while (!taken.insert(next).second) ++next;
+    slot.bus = next;
+  }
 }
 
 pugi::xml_node add_pci_address(pugi::xml_node parent, int bus, int slot, int function, bool multifunction) {
@@ -192,7 +215,7 @@ void add_console(pugi::xml_node devices, const DomainDefinition& definition) {
   set(target, "name", "org.qemu.guest_agent.0");
 }
 
-void add_passed_through(pugi::xml_node devices, const Slot& slot, int bus) {
+void add_passed_through(pugi::xml_node devices, const Slot& slot) {
   // The guest finds a slot's functions only if function 0 is there.
   const bool keeps_numbers = slot.functions.front().function == 0;
   int next = 0;
@@ -208,14 +231,15 @@ void add_passed_through(pugi::xml_node devices, const Slot& slot, int bus) {
     set(source, "slot", fmt::format("0x{:02x}", device.device));
     set(source, "function", fmt::format("0x{:x}", device.function));
     set(add(hostdev, "rom"), "bar", "off");
-    add_pci_address(hostdev, bus, 0, function, function == 0 && slot.functions.size() > 1);
+    add_pci_address(hostdev, slot.bus, 0, function, function == 0 && slot.functions.size() > 1);
   }
 }
 
 void add_devices(pugi::xml_node domain, const DomainDefinition& definition) {
-  const std::vector<Slot> slots = group_by_slot(definition.devices);
-  const int first_gpu_bus = std::max(least_gpu_bus, bus_of_first_disk + static_cast<int>(definition.disks.size()));
-  const int last_bus = first_gpu_bus + static_cast<int>(slots.size()) - 1;
+  std::vector<Slot> slots = group_by_slot(definition.devices);
+  place_slots(slots, definition);
+  int last_bus = first_gpu_bus(definition) - 1;
+  for (const Slot& slot : slots) last_bus = std::max(last_bus, slot.bus);
 
   pugi::xml_node devices = add(domain, "devices");
   pugi::xml_node root = add(devices, "controller");
@@ -230,8 +254,7 @@ void add_devices(pugi::xml_node domain, const DomainDefinition& definition) {
   add_disks(devices, definition);
   add_interface(devices, definition);
   add_console(devices, definition);
-  int bus = first_gpu_bus;
-  for (const Slot& slot : slots) add_passed_through(devices, slot, bus++);
+  for (const Slot& slot : slots) add_passed_through(devices, slot);
   set(add(devices, "memballoon"), "model", "none");
 }
 

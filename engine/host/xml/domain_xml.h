@@ -27,6 +27,12 @@ struct DomainDisk {
   bool read_only = false;  // a cloud-init seed
 };
 
+// The bus on which the guest has a passed-through slot.
+struct GuestBus {
+  Bdf slot;
+  int bus = 0;
+};
+
 struct DomainDefinition {
   std::string name;
   std::string uuid;                  // empty: the hypervisor chooses
@@ -45,6 +51,7 @@ struct DomainDefinition {
   std::string bridge;
   std::string mac;                   // "52:54:00:…"
   std::vector<Bdf> devices;          // passed through, managed='no', one root port per slot
+  std::vector<GuestBus> guest_buses;   // of devices whose place is known; the others get the lowest free numbers, in order
   std::string console_log;           // path of the serial console's log; empty: none
   bool locked_memory = false;
   std::string node_address;          // IPv4 that the seed gives the guest; kept in the metadata, empty: none
@@ -52,7 +59,7 @@ struct DomainDefinition {
 
 // A complete domain document: q35, firmware, CPU, one pcie-root-port per passed-through slot, the
 // window through qemu:commandline fw_cfg, guest agent channel, console with log, no balloon. Equal
-// definitions render equal text; PCI addresses depend on the order of `devices` only. Thread-safe.
+// definitions render equal text; PCI addresses depend on `guest_buses` and the order of `devices` only. Thread-safe.
 std::string render_domain(const DomainDefinition& definition);
 // Reads what render_domain wrote, also after libvirt completed it. Nothing if it is not a domain document.
 // Of a domain that others wrote it finds what is there: name, owner, sizes, disks, network, devices. Thread-safe.

@@ -53,8 +53,7 @@ std::optional<unsigned> number(const char* text, unsigned most) {
   return value;
 }
 
-std::optional<Bdf> read_source_address(pugi::xml_node hostdev) {
-  const pugi::xml_node address = hostdev.child("source").child("address");
+std::optional<Bdf> read_address(pugi::xml_node address) {
   const auto domain = number(address.attribute("domain").as_string("0x0000"), 0xffff);
   const auto bus = number(address.attribute("bus").value(), 0xff);
   const auto slot = number(address.attribute("slot").value(), 0x1f);
@@ -81,7 +80,11 @@ void read_devices(pugi::xml_node devices, DomainDefinition& definition) {
   }
   for (const pugi::xml_node hostdev : devices.children("hostdev")) {
     if (std::string_view(hostdev.attribute("type").value()) != "pci") continue;
-    if (const auto address = read_source_address(hostdev)) definition.devices.push_back(*address);
+    const auto address = read_address(hostdev.child("source").child("address"));
+    if (!address) continue;
+    definition.devices.push_back(*address);
+    const auto in_guest = read_address(hostdev.child("address"));
+    if (in_guest && in_guest->domain == 0 && in_guest->device == 0) definition.guest_buses.push_back({*address, in_guest->bus});
   }
   definition.console_log = devices.child("serial").child("log").attribute("file").value();
 }

@@ -182,6 +182,32 @@ TEST_CASE("a GPU keeps its guest address when another one comes behind it") {
   CHECK_THAT(render_domain(more), contains(hostdev));
 }
 
+TEST_CASE("GPUs whose place in the guest is known stay there, and the others get free ones") {
+  const auto buses = [](const DomainDefinition& definition) { return parse_domain(render_domain(definition)).value().guest_buses; };
+  const auto places = [&](const DomainDefinition& definition) {
+    std::string text;
+    for (const GuestBus& place : buses(definition)) {
+      text += place.slot.to_string() + "@" + std::to_string(place.bus) + " ";
+    }
+    return text;
+  };
+  DomainDefinition definition = one_gpu();
+  definition.devices = {bdf("0000:41:00.0")};
+  CHECK(places(definition) == "0000:41:00.0@5 ");
+  definition.guest_buses = buses(definition);
+  definition.devices = {bdf("0000:01:00.0"), bdf("0000:41:00.0"), bdf("0000:42:00.0")};
+  CHECK(places(definition) == "0000:01:00.0@6 0000:41:00.0@5 0000:42:00.0@7 ");
+  definition.guest_buses = buses(definition);
+  definition.devices = {bdf("0000:42:00.0")};  // the ports below it stay, without a device
+  CHECK(places(definition) == "0000:42:00.0@7 ");
+  CHECK(count(render_domain(definition), "model=\"pcie-root-port\"") == 7);
+  definition.devices = {bdf("0000:01:00.0"), bdf("0000:42:00.0")};
+  definition.guest_buses = {{bdf("0000:42:00.0"), 2}, {bdf("0000:01:00.0"), 255}};  // a disk's, and one that no port has
+  CHECK(places(definition) == "0000:01:00.0@5 0000:42:00.0@6 ");
+  definition.guest_buses = {{bdf("0000:42:00.0"), 8}, {bdf("0000:01:00.0"), 8}};  // as somebody has edited them
+  CHECK(places(definition) == "0000:01:00.0@8 0000:42:00.0@5 ");
+}
+
 TEST_CASE("more than eight root ports continue in the next slot") {
   const std::string text = render_domain(eight_h200());
   CHECK(count(text, "model=\"pcie-root-port\"") == 12);
