@@ -112,6 +112,16 @@ std::string bits_text(const std::optional<int>& bits) {
   return bits ? fmt::format("{}", *bits) : "an unknown number of";
 }
 
+// What QEMU gives a processor that it emulates itself, on whatever host (TCG_PHYS_ADDR_BITS in target/i386/cpu.h).
+constexpr int emulated_address_bits = 40;
+
+// SeaBIOS has a little less than 1 GiB there; what does not fit it moves above the guest's memory.
+bool fits_below_4_gib(const std::vector<PciFunction>& functions) {
+  std::uint64_t bytes = 0;
+  for (const PciFunction& function : functions) bytes += function.window_bytes();
+  return bytes < (1ULL << 30U);
+}
+
 void check_address_width(const Vm& vm, HostReader& host, Findings& findings) {
   std::vector<std::string> gpus;
   for (const std::string& gpu : vm.gpus) {
@@ -119,19 +129,27 @@ void check_address_width(const Vm& vm, HostReader& host, Findings& findings) {
     if (address && host.files().kind(sysfs_device(*address)) != FileKind::none) gpus.push_back(gpu);
   }
   if (gpus.empty()) return;  // what is missing is named by the GPUs' own checks
-  const std::int64_t window = mmio64_window_mib(functions_of(host.files(), gpus));
+  const std::vector<PciFunction> functions = functions_of(host.files(), gpus);
+  const std::int64_t window = mmio64_window_mib(functions);
   const int needed = address_bits_needed(vm.memory_mib, window);
-  const AddressWidth width = read_address_width(host.files());
+  AddressWidth width = read_address_width(host.files());
+  const bool is_emulated = vm.accel == "tcg";
+  if (is_emulated) width.cpu = emulated_address_bits;
   const std::string found = fmt::format(
-      "{} needs {} address bits for {} GiB of memory and a {} GiB window for its GPUs; the processors have {}, "
-      "the IOMMU {}",
-      vm.name, needed, vm.memory_mib / 1024, window / 1024, bits_text(width.cpu), bits_text(width.iommu));
-  const std::string from = "/proc/cpuinfo, /sys/class/iommu";
+      "{} needs {} address bits for {} GiB of memory and a {} GiB window for its GPUs; {} {}, the IOMMU {}", vm.name, needed,
+      vm.memory_mib / 1024, window / 1024, is_emulated ? "QEMU's emulated processors (host.accel: tcg) have" : "the processors have",
+      bits_text(width.cpu), bits_text(width.iommu));
+  const std::string from = is_emulated ? "/sys/class/iommu" : "/proc/cpuinfo, /sys/class/iommu";
   const auto usable = width.usable();
   if (!usable) {
     findings.add(CheckStatus::warn, "address-width", found, from, "check by hand that the host has as many");
   } else if (*usable < needed) {
-    findings.fail("address-width", found, from, "give the VM fewer GPUs, or less memory");
+    findings.fail("address-width", found, from,
+                  is_emulated ? "use `host: {accel: kvm}`, or give the VM fewer GPUs or less memory"
+                              : "give the VM fewer GPUs, or less memory");
+  } else if (vm.firmware == "bios" && !fits_below_4_gib(functions)) {
+    findings.add(CheckStatus::warn, "address-width", found + "; with firmware bios SeaBIOS alone decides where their BARs lie",
+                 from, "declare `firmware: efi` for it: that firmware is told how large the window has to be");
   } else {
     findings.pass("address-width", found, from);
   }

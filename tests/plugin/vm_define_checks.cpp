@@ -142,6 +142,28 @@ TEST_CASE("the address width must hold the GPUs' window") {
     rig.run(rig.plan("gpu-worker-1"));
     CHECK(rig.domain("gpu-worker-1").physical_address_bits == 48);
   }
+  SECTION("emulated processors have forty, whatever those of the host have") {
+    rig.spec.host.accel = "tcg";
+    CHECK(failures(rig, "gpu-worker-1") ==
+          std::vector<std::string>{
+              "address-width: gpu-worker-1 needs 41 address bits for 200 GiB of memory and a 1024 GiB window for its GPUs; "
+              "QEMU's emulated processors (host.accel: tcg) have 40, the IOMMU 48; use `host: {accel: kvm}`, or give the VM "
+              "fewer GPUs or less memory"});
+    rig.worker(0).gpu_indexes = {0};
+    CHECK(failures(rig, "gpu-worker-1").empty());
+  }
+  SECTION("SeaBIOS is told of no window") {
+    rig.worker(0).resources.firmware = "bios";
+    CHECK(failures(rig, "gpu-worker-1").empty());
+    CHECK_THAT(texts(rig.check("gpu-worker-1"), CheckStatus::warn).at(0),
+               contains("the IOMMU 48; with firmware bios SeaBIOS alone decides where their BARs lie; declare `firmware: efi`"));
+    for (const std::size_t gpu : rig.worker(0).gpu_indexes) {  // as small cards have it
+      rig.host.file_system.content["/sys/bus/pci/devices/" + rig.spec.gpus[gpu].address.to_string() + "/resource"] =
+          "0x0000382000000000 0x000038200fffffff 0x000000000014220c\n";
+    }
+    rig.worker(0).gpu_indexes = {0, 1};
+    CHECK(texts(rig.check("gpu-worker-1"), CheckStatus::warn).empty());
+  }
   SECTION("unknown is a warning") {
     rig.host.file_system.content.erase("/proc/cpuinfo");
     rig.host.file_system.content.erase("/sys/class/iommu/dmar0/intel-iommu/cap");
