@@ -81,8 +81,14 @@ add_runtime() {
   systemctl restart containerd
 }
 
-# Where NVSwitches join GPUs, CUDA starts only with the manager of the fabric.
-has_switches() { grep -qsx 0x068000 /sys/bus/pci/devices/*/class; }
+# Where NVSwitches join GPUs, CUDA starts only with the manager of the fabric. Their class alone is also that of other bridges.
+has_switches() {
+  local device
+  for device in /sys/bus/pci/devices/*; do
+    if grep -qsx 0x10de "$device/vendor" && grep -qsx '0x0680..' "$device/class"; then return; fi
+  done
+  return 1
+}
 fabric_is_managed() { ! has_switches || systemctl is-active --quiet nvidia-fabricmanager; }
 # Up to branch 580 Ubuntu's packages have the branch in their names. The manager works with a driver of its own version only.
 manage_fabric() {
