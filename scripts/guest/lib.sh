@@ -79,6 +79,26 @@ require_known_system() {
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
+# The lock of dpkg apt-get waits for by itself. Those of its lists and its downloads it does not, which apt-daily holds for
+# minutes after a boot.
+lock_limit=600  # seconds
+apt_locks='/var/lib/apt/lists/lock|/var/cache/apt/archives/lock'
+# apt_once FILE ARGUMENT…: what apt-get prints goes to FILE as well.
+apt_once() {
+  local output=$1 waited=0 holder
+  shift
+  until apt-get -q -o "DPkg::Lock::Timeout=$lock_limit" -o Acquire::Retries=2 -o APT::Update::Error-Mode=any \
+    -o Dpkg::Options::=--force-confold "$@" 2>&1 | tee "$output"; do
+    holder=$(sed -nE "s,^E: Could not get lock ($apt_locks)[. ]*,,p" "$output" | head -n 1)
+    [ -n "$holder" ] || return 1
+    [ "$waited" -lt "$lock_limit" ] || die "another program has kept apt's lock on $(uname -n) for $lock_limit seconds" \
+      "($holder): wait for it to end, or end it, then try again"
+    [ "$waited" -gt 0 ] || echo "another program has apt's lock; waiting for it, up to $lock_limit seconds"
+    sleep 10
+    waited=$((waited + 10))
+  done
+}
+
 # Waits while something else has the packages' locks, and tries again what a network does not give at once. By itself
 # `apt-get update` succeeds when nothing could be fetched. In the end apt_error is what apt-get itself called an error.
 apt_error=''
@@ -86,8 +106,7 @@ try_apt() {
   local try output
   output=$(mktemp)
   for try in 1 2 3 4 5; do
-    if apt-get -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=2 -o APT::Update::Error-Mode=any \
-      -o Dpkg::Options::=--force-confold "$@" 2>&1 | tee "$output"; then
+    if apt_once "$output" "$@"; then
       rm -f "$output"
       return
     fi
