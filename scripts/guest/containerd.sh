@@ -10,19 +10,31 @@ option_kubernetes=''
 declare -F need >/dev/null || source "$(dirname "$0")/lib.sh"
 
 config=/etc/containerd/config.toml
+# containerd 2 has no CRI v1alpha2, without which no kubelet starts up to 1.22: https://containerd.io/releases/#kubernetes-support
+first_kubernetes_with_2=23
 first_kubernetes_without_v1=36  # the last with containerd 1.x is Kubernetes 1.35
 
 has_containerd() { command -v containerd >/dev/null && command -v runc >/dev/null; }
 install_containerd() { install_packages containerd; }
 
 containerd_major() { containerd --version | sed -E 's/.* v?([0-9]+)\.[0-9]+\.[0-9]+.*/\1/'; }
-fits_kubernetes() {
+kubernetes_minor() {
   local minor=${option_kubernetes#1.}
-  ! has_containerd || [ "${minor%%.*}" -lt "$first_kubernetes_without_v1" ] || [ "$(containerd_major)" -ge 2 ]
+  echo "${minor%%.*}"
+}
+fits_kubernetes() {
+  has_containerd || return 0
+  if [ "$(containerd_major)" -ge 2 ]; then
+    [ "$(kubernetes_minor)" -ge "$first_kubernetes_with_2" ]
+  else
+    [ "$(kubernetes_minor)" -lt "$first_kubernetes_without_v1" ]
+  fi
 }
 cannot_fit() {
-  die "Kubernetes $option_kubernetes needs containerd 2, and this is $(containerd --version | cut -d' ' -f3-4):" \
-    "use an image with containerd 2, or kubernetes.version 1.35 or older"
+  local needs=2 versions="1.$((first_kubernetes_without_v1 - 1)) or older"
+  if [ "$(containerd_major)" -ge 2 ]; then needs=1 versions="1.$first_kubernetes_with_2 or newer"; fi
+  die "Kubernetes $option_kubernetes needs containerd $needs, and this is $(containerd --version | cut -d' ' -f3-4):" \
+    "use an image with containerd $needs, or kubernetes.version $versions"
 }
 
 # Mirrors of registries (mirrors.sh) are looked at only where the daemon is told so; containerd 2.2 is by default.
@@ -81,7 +93,7 @@ main() {
   read_options "kubernetes" "$@"
   require_option kubernetes '1\.[0-9]{1,3}(\.[0-9]{1,3})?'
   need "containerd is not installed" has_containerd install_containerd
-  need "containerd is too old for Kubernetes $option_kubernetes" fits_kubernetes cannot_fit
+  need "containerd does not go with Kubernetes $option_kubernetes" fits_kubernetes cannot_fit
   need "containerd is not configured for the kubelet (SystemdCgroup, CRI, /opt/cni/bin)" is_configured configure
   need "containerd does not run with its configuration" runs start
   need "containerd does not answer CRI" answers_cri wait_for_cri
