@@ -72,6 +72,7 @@ void read_document(const YamlNode& root, Spec& spec, Diagnostics& diagnostics) {
   document.boolean("verify", spec.verify);
   read_extensions(root, document, spec, diagnostics);
   document.finish();
+  if (!diagnostics.has_errors()) refuse_without_calico(spec, diagnostics);
   if (!diagnostics.has_errors()) warn_of_missing_packages(spec, diagnostics);
   if (!diagnostics.has_errors()) warn_of_unsupported_versions(spec, diagnostics);
 }

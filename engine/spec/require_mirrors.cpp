@@ -3,6 +3,7 @@
 
 #include "json/json.h"
 #include "spec/sections.h"
+#include "spec/supported_versions.h"
 
 namespace gpuplan {
 namespace {
@@ -71,7 +72,9 @@ void require_mirrors(const Spec& spec, const SourceLocation& where, Diagnostics&
   const std::string& cni = spec.kubernetes.cni;
   if (cni == "calico") {
     requirements.need(mirrors.manifests, "manifests", cni, "Calico's manifest", "raw.githubusercontent.com");
-    requirements.need(mirrors.registries, "registries", "quay.io", "the registry of Calico's images", "quay.io");
+    const std::string registry(calico_registry(spec.kubernetes.version));
+    if (!registry.empty())
+      requirements.need(mirrors.registries, "registries", registry, "the registry of Calico's images", registry);
   } else if (cni == "flannel") {
     requirements.need(mirrors.manifests, "manifests", cni, "Flannel's manifest", "github.com");
     requirements.need(mirrors.registries, "registries", "ghcr.io", "the registry of Flannel's images", "ghcr.io");

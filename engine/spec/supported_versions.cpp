@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
+#include <iterator>
 #include <sstream>
 
 namespace gpuplan {
@@ -21,6 +22,24 @@ std::string series_of(std::string_view version) {
 int minor_of(const std::string& version) {
   int minor = 0;
   return std::sscanf(version.c_str(), "1.%4d", &minor) == 1 ? minor : 0;
+}
+
+struct CalicoRelease {
+  int first_minor;  // of Kubernetes
+  std::string_view version;
+  std::string_view registry;
+};
+
+// 3.32 has rules in its CRDs that ask for 1.29 (https://github.com/projectcalico/calico/pull/11863). 3.25 was tested with
+// 1.23 to 1.28 (https://docs.tigera.io/calico/3.25/getting-started/kubernetes/requirements).
+constexpr CalicoRelease calico_releases[] = {{29, "v3.32.0", "quay.io"}, {23, "v3.25.2", "docker.io"}};
+
+CalicoRelease calico_for(std::string_view kubernetes) {
+  const int minor = minor_of(std::string(kubernetes));
+  for (const CalicoRelease& release : calico_releases) {
+    if (minor == 0 || minor >= release.first_minor) return release;
+  }
+  return {};
 }
 
 bool needs_operator(const Spec& spec) {
@@ -105,6 +124,19 @@ std::string why_unsupported(const Spec& spec, const std::string& system) {
   }
   return fmt::format("GPU Operator {} with Kubernetes {} is not among the supported versions on {}", wanted_series(spec),
                      spec.kubernetes.version, system);
+}
+
+std::string_view calico_version(std::string_view kubernetes) { return calico_for(kubernetes).version; }
+std::string_view calico_registry(std::string_view kubernetes) { return calico_for(kubernetes).registry; }
+
+void refuse_without_calico(const Spec& spec, Diagnostics& diagnostics) {
+  if (!spec.kubernetes.enabled || spec.kubernetes.cni != "calico" || spec.mirrors.manifests.count("calico") > 0) return;
+  if (!calico_version(spec.kubernetes.version).empty()) return;
+  diagnostics.error(locate(spec, "kubernetes.version"),
+                    fmt::format("the Calico that gpuplan installs does not run on Kubernetes {}: it needs 1.{}",
+                                spec.kubernetes.version, std::end(calico_releases)[-1].first_minor),
+                    "write a newer version, or kubernetes.cni: flannel, or none and install a pod network yourself; "
+                    "mirrors.manifests.calico may name an older Calico");
 }
 
 void warn_of_missing_packages(const Spec& spec, Diagnostics& diagnostics) {

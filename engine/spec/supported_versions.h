@@ -15,6 +15,11 @@ inline constexpr int oldest_kubernetes_minor = 20;
 inline constexpr int first_packaged_kubernetes_minor = 24;
 inline constexpr int first_kubernetes_minor_with_containerd_2 = 36;
 
+// The Calico whose manifest goes with that Kubernetes, "v3.32.0"; empty if none that is known does. Pure.
+std::string_view calico_version(std::string_view kubernetes);
+// Where its images come from.
+std::string_view calico_registry(std::string_view kubernetes);
+
 // The chart that is installed if the spec names none.
 inline constexpr std::string_view default_gpu_operator_version = "26.3.2";
 
@@ -36,6 +41,8 @@ std::string system_of_os_release(const std::string& text);
 // if the spec has no GPUs for Kubernetes. Pure.
 std::string why_unsupported(const Spec& spec, const std::string& system);
 
+// Adds an error for a spec with a Kubernetes that no Calico is known for, unless it has a manifest of its own.
+void refuse_without_calico(const Spec& spec, Diagnostics& diagnostics);
 // Adds a warning for a spec whose nodes cannot be set up with the packages that there are of Kubernetes, or of containerd
 // for the system that the image has by its name.
 void warn_of_missing_packages(const Spec& spec, Diagnostics& diagnostics);

@@ -7,13 +7,12 @@
 #include "cluster_common/kubeadm.h"
 #include "host/guest_target.h"
 #include "report/shell.h"
+#include "spec/supported_versions.h"
 #include "yaml/parse.h"
 
 namespace gpuplan::k8s_init {
 namespace {
 
-constexpr const char* calico_manifest =
-    "https://raw.githubusercontent.com/projectcalico/calico/v3.32.0/manifests/calico.yaml";
 constexpr const char* flannel_manifest =
     "https://github.com/flannel-io/flannel/releases/download/v0.28.5/kube-flannel.yml";
 // kubeadm makes a first token whether one is wanted or not; left alone it would live for a day.
@@ -64,11 +63,15 @@ GuestTarget ControlPlane::target() const {
 
 std::string ControlPlane::endpoint() const { return fmt::format("{}:{}", address, cluster::api_port); }
 
-std::string ControlPlane::manifest() const { return mirrored_manifest.empty() ? cni_manifest(cni) : mirrored_manifest; }
+std::string ControlPlane::manifest() const {
+  return mirrored_manifest.empty() ? cni_manifest(cni, version) : mirrored_manifest;
+}
 
-std::string cni_manifest(const std::string& cni) {
-  if (cni == "calico") return calico_manifest;
-  return cni == "flannel" ? flannel_manifest : "";
+std::string cni_manifest(const std::string& cni, const std::string& kubernetes) {
+  if (cni == "flannel") return flannel_manifest;
+  const std::string_view calico = cni == "calico" ? calico_version(kubernetes) : "";
+  if (calico.empty()) return {};
+  return fmt::format("https://raw.githubusercontent.com/projectcalico/calico/{}/manifests/calico.yaml", calico);
 }
 
 std::string version_to_install(const ControlPlane& wanted, const std::string& kubeadm_version) {

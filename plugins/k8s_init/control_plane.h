@@ -29,8 +29,8 @@ struct ControlPlane {
   std::string manifest() const;  // URL of the CNI's manifest; empty for the CNI "none"
 };
 
-// Where a CNI is installed from: a manifest of a pinned release. Empty for "none".
-std::string cni_manifest(const std::string& cni);
+// Where a CNI is installed from: a manifest of a pinned release, which may depend on that of Kubernetes. Empty for "none".
+std::string cni_manifest(const std::string& cni, const std::string& kubernetes);
 inline constexpr const char* flannel_pod_cidr = "10.244.0.0/16";  // what its manifest has built in
 
 // The file for `kubeadm init --config`: InitConfiguration, ClusterConfiguration, and KubeletConfiguration if need be.

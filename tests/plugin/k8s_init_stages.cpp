@@ -40,6 +40,18 @@ void fail_at(ClusterRig& rig, const std::string& part) {
 
 }  // namespace
 
+TEST_CASE("k8s-init: takes the Calico that goes with the version of Kubernetes") {
+  ClusterRig rig;
+  const auto manifest = [&](const char* version) {
+    rig.spec.kubernetes.version = version;
+    return rig.plan(address).notes.at(0);
+  };
+  const std::string from = "calico comes from https://raw.githubusercontent.com/projectcalico/calico/";
+  CHECK(manifest("1.29") == from + "v3.32.0/manifests/calico.yaml");
+  CHECK(manifest("1.28.15") == from + "v3.25.2/manifests/calico.yaml");
+  CHECK(manifest("1.23") == from + "v3.25.2/manifests/calico.yaml");
+}
+
 TEST_CASE("k8s-init: declares the control plane inside its VM") {
   ClusterRig rig;
   const Resource resource = rig.resource(address);
@@ -103,6 +115,7 @@ TEST_CASE("k8s-init: writes v1beta3 for Kubernetes 1.30") {
 TEST_CASE("k8s-init: writes v1beta2 for Kubernetes 1.21, and tells the kubelet's cgroup driver") {
   ClusterRig rig;
   rig.spec.kubernetes.version = "1.21";
+  rig.spec.kubernetes.cni = "flannel";
   control_plane(rig).disk.state["kubeadm_version"] = "v1.21.14";
   const std::vector<Json> documents = config_given_to_kubeadm(rig);
   REQUIRE(documents.size() == 3);
