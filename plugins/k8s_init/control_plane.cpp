@@ -18,6 +18,18 @@ constexpr const char* flannel_manifest =
 // kubeadm makes a first token whether one is wanted or not; left alone it would live for a day.
 constexpr const char* first_token_ttl = "5m0s";
 
+// kubeadm up to 1.21, and the first patches of 1.22 to 1.24, ask k8s.gcr.io, which is frozen and has no mirror. What they are
+// told must name the place of CoreDNS, too: they look for it beside the others in every registry but that one.
+// Sources: https://github.com/kubernetes/kubeadm/issues/2671, cmd/kubeadm/app/images/images.go of each version
+constexpr int first_minor_with_registry = 25;
+constexpr int first_minor_with_nested_coredns = 21;
+
+void name_registry(Json& configuration, int minor) {
+  if (minor >= first_minor_with_registry) return;
+  configuration["imageRepository"] = "registry.k8s.io";
+  if (minor >= first_minor_with_nested_coredns) configuration["dns"] = {{"imageRepository", "registry.k8s.io/coredns"}};
+}
+
 std::string text_in(const YamlNode& node, std::initializer_list<const char*> keys) {
   const YamlNode* current = &node;
   for (const char* key : keys) {
@@ -98,13 +110,14 @@ std::string init_config(const ControlPlane& wanted, const std::string& kubeadm_v
        {{"name", wanted.node},
         {"criSocket", cluster::cri_socket},
         {"kubeletExtraArgs", cluster::kubelet_arguments(minor, wanted.cluster, wanted.address)}}}};
-  const Json configuration = {
+  Json configuration = {
       {"apiVersion", api_version},
       {"kind", "ClusterConfiguration"},
       {"clusterName", wanted.cluster},
       {"controlPlaneEndpoint", wanted.endpoint()},
       {"kubernetesVersion", version_to_install(wanted, kubeadm_version)},
       {"networking", {{"podSubnet", wanted.pod_cidr}, {"serviceSubnet", wanted.service_cidr}}}};
+  name_registry(configuration, minor);
   const Json kubelet = cluster::kubelet_configuration(minor);
   return to_yaml(init) + "---\n" + to_yaml(configuration) + (kubelet.is_null() ? "" : "---\n" + to_yaml(kubelet));
 }

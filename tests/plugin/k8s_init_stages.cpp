@@ -125,6 +125,25 @@ TEST_CASE("k8s-init: writes v1beta2 for Kubernetes 1.21, and tells the kubelet's
   CHECK(documents[2].at("cgroupDriver") == "systemd");
 }
 
+TEST_CASE("k8s-init: names the registry of the images where kubeadm may have the frozen one built in") {
+  const auto configuration = [](const std::string& version) {
+    ClusterRig rig;
+    rig.spec.kubernetes.version = version;
+    rig.spec.kubernetes.cni = "flannel";
+    control_plane(rig).disk.state["kubeadm_version"] = "v" + version;
+    return config_given_to_kubeadm(rig).at(1);
+  };
+  CHECK_FALSE(configuration("1.25.0").contains("imageRepository"));
+  CHECK_FALSE(configuration("1.25.0").contains("dns"));
+  for (const std::string version : {"1.24.17", "1.21.14"}) {
+    INFO(version);
+    CHECK(configuration(version).at("imageRepository") == "registry.k8s.io");
+    CHECK(member_at(configuration(version), "/dns/imageRepository") == "registry.k8s.io/coredns");
+  }
+  CHECK(configuration("1.20.15").at("imageRepository") == "registry.k8s.io");
+  CHECK_FALSE(configuration("1.20.15").contains("dns"));
+}
+
 TEST_CASE("defect 7: the join token is a constant … k8s-init leaves none that lives for a day") {
   ClusterRig rig;
   rig.apply(address);
