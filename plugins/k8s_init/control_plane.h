@@ -11,6 +11,10 @@ namespace gpuplan::k8s_init {
 // /etc/kubernetes is half made, and ours to reset.
 inline constexpr const char* config_path = "/root/gpuplan-kubeadm-init.yaml";
 
+// There while the pod network's manifest is applied: kubectl goes on after an object that it cannot make, and may be killed
+// between two. What was made until then looks like a pod network, and is none.
+inline constexpr const char* unfinished_network_path = "/root/gpuplan-pod-network-unfinished";
+
 // What the spec wants of it: the declared attributes, taken apart.
 struct ControlPlane {
   std::string node;

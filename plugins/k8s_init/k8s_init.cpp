@@ -180,7 +180,7 @@ Observation K8sInit::observe(const Resource& resource, const Prior& prior, HostR
                            {"endpoint", found.endpoint},
                            {"pod_cidr", found.pod_cidr},
                            {"service_cidr", found.service_cidr},
-                           {"cni", found.cni},
+                           {"cni", view.guest().has(unfinished_network_path) ? "none" : found.cni},
                            {"ready", ready},
                            {"installed", found.version}};
     for (const auto& [name, value] : observed.attributes)

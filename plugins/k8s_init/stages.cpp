@@ -84,6 +84,11 @@ void wait_until_ready(const ControlPlane& wanted, ClusterView& view, StepContext
                     cluster::look_at_kubelet(context, wanted.node));
 }
 
+void remove_marks(Guest& guest) {
+  guest.remove(config_path);
+  guest.remove(unfinished_network_path);
+}
+
 }  // namespace
 
 void K8sInit::apply(const Change& change, const Json&, Host& host, StepContext& context) const {
@@ -100,9 +105,11 @@ void K8sInit::apply(const Change& change, const Json&, Host& host, StepContext& 
 
   const std::string manifest = wanted.manifest();
   if (manifest.empty()) return;
-  if (find_cluster(view).cni != wanted.cni) {
+  if (guest.has(unfinished_network_path) || find_cluster(view).cni != wanted.cni) {
     context.progress(fmt::format("installing {}", wanted.cni));
+    guest.put_secret(unfinished_network_path, manifest + "\n");
     guest.run(cluster::kubectl({"apply", "-f", manifest}), kubeadm_limit(context));
+    guest.remove(unfinished_network_path);
   }
   wait_until_ready(wanted, view, context);
 }
@@ -114,7 +121,7 @@ void K8sInit::withdraw(const Change& change, const Json&, const Json&, Host& hos
     cluster::reset_kubeadm(guest, context);
   else
     cluster::remove_pod_network(guest, context);
-  guest.remove(config_path);
+  remove_marks(guest);
 }
 
 void K8sInit::undo(Stage stage, const Change& change, const Json& captured, Host& host, StepContext& context) const {
@@ -126,13 +133,14 @@ void K8sInit::undo(Stage stage, const Change& change, const Json& captured, Host
     // Where nobody could look before, only what is plainly half made and ours is taken away.
     const bool may_reset = !bool_at(captured, "/unknown") || guest.has(config_path);
     if (may_reset && has_manifests(guest)) cluster::reset_kubeadm(guest, context);
-    guest.remove(config_path);
+    remove_marks(guest);
     return;
   }
   const std::string manifest = wanted.manifest();
   if (manifest.empty() || string_at(captured, "/cni") != "none") return;
   context.progress(fmt::format("removing {}", wanted.cni));
   guest.run(cluster::kubectl({"delete", "-f", manifest, "--ignore-not-found"}), kubeadm_limit(context));
+  guest.remove(unfinished_network_path);
 }
 
 }  // namespace gpuplan::k8s_init

@@ -215,6 +215,35 @@ TEST_CASE("k8s-init: goes on after a run that was cut short anywhere") {
   }
 }
 
+TEST_CASE("k8s-init: a pod network that was cut short is applied again, although it looks whole") {
+  ClusterRig rig;
+  const bool is_new = GENERATE(true, false);
+  CAPTURE(is_new);
+  if (!is_new) {
+    rig.apply(address);
+    rig.host.cluster()["cni"] = "";  // somebody has removed it
+  }
+  const Json before = disk_without_packages(control_plane(rig).disk);
+  rig.host.before_change = [&](const std::string& text) {
+    if (text.find("kubectl") == std::string::npos) return;
+    rig.host.cluster()["cni"] = "calico";  // its DaemonSet is there, and nothing after it
+    throw HostError(HostError::Kind::failed, text, "injected failure of kubectl apply");
+  };
+  CHECK_THAT(rig.failing_apply(address), contains("injected failure of kubectl apply"));
+  rig.host.before_change = {};
+  SECTION("the next run") {
+    const std::size_t applied = rig.host.count("apply -f");
+    CHECK_THAT(rig.plan(address).reasons.at(0), contains("`cni` is none, the spec says calico"));
+    rig.apply(address);
+    CHECK(rig.host.count("apply -f") == applied + 1);
+    CHECK(rig.plan(address).action == Action::none);
+  }
+  SECTION("undone") {
+    rig.undo(address);
+    CHECK(disk_without_packages(control_plane(rig).disk) == before);
+  }
+}
+
 TEST_CASE("k8s-init: resets what kubeadm init left half made") {
   ClusterRig rig;
   fail_at(rig, "kubeadm init");
