@@ -18,28 +18,47 @@ CheckResult passed(const char* name, const Resource& resource, std::string found
   return {name, resource.address, CheckStatus::pass, std::move(found), std::move(read_from), {}, false, {}};
 }
 
+constexpr const char* kubeadm_config = "ConfigMap kube-system/kubeadm-config";
+
 // Compares one property of the running cluster that cannot be changed under it.
 void check_fixed(std::vector<CheckResult>& out, const Resource& resource, const Spec& spec, const char* name,
                  const std::string& key, const std::string& is, const std::string& wanted,
-                 const std::string& remedy) {
+                 const std::string& remedy, const char* read_from) {
   if (is == wanted) {
-    out.push_back(passed(name, resource, is, "ConfigMap kube-system/kubeadm-config"));
+    out.push_back(passed(name, resource, is, read_from));
     return;
   }
   out.push_back({name, resource.address, CheckStatus::fail,
-                 fmt::format("the running cluster has {}, the spec says {}", is, wanted),
-                 "ConfigMap kube-system/kubeadm-config", remedy, false, locate(spec, key)});
+                 fmt::format("the running cluster has {}, the spec says {}", is, wanted), read_from, remedy, false,
+                 locate(spec, key)});
 }
 
-void check_running_cluster(std::vector<CheckResult>& out, const Resource& resource, const Spec& spec,
-                           const ClusterFound& found) {
+// What the last apply left, of a cluster that cannot be asked now. Nothing if it did not get to its end, or if the control
+// plane was somewhere else then.
+std::optional<ClusterFound> last_applied(const ControlPlane& wanted, const Prior& prior) {
+  if (!prior.complete || prior.declared.text("endpoint") != wanted.endpoint()) return std::nullopt;
+  ClusterFound found;
+  found.complete = true;
+  found.name = prior.declared.text("cluster");
+  found.version = prior.declared.text("version");
+  // Of "1.34" nobody knows which patch it became.
+  if (cluster::version_like(wanted.version, found.version) == found.version) found.version = wanted.version;
+  found.endpoint = wanted.endpoint();
+  found.pod_cidr = prior.declared.text("pod_cidr");
+  found.service_cidr = prior.declared.text("service_cidr");
+  found.cni = prior.declared.text("cni", "none");
+  return found;
+}
+
+void check_cluster(std::vector<CheckResult>& out, const Resource& resource, const Spec& spec, const ClusterFound& found,
+                   const char* read_from) {
   const ControlPlane wanted = ControlPlane::from(resource);
   if (found.name != wanted.cluster) {
     out.push_back(
         {"cluster-owner", resource.address, CheckStatus::fail,
          fmt::format("{} runs the cluster `{}`, which gpuplan did not make for `{}`", wanted.node, found.name,
                      wanted.cluster),
-         "ConfigMap kube-system/kubeadm-config",
+         read_from,
          fmt::format("choose another value for `cluster`; {} deletes the one that is there",
                      cluster::by_ssh(wanted.cluster, wanted.node, "kubeadm reset --force")),
          false, locate(spec, "cluster")});
@@ -50,16 +69,16 @@ void check_running_cluster(std::vector<CheckResult>& out, const Resource& resour
   };
   const std::string version = cluster::version_like(found.version, wanted.version);
   check_fixed(out, resource, spec, "kubernetes-version", "kubernetes.version",
-              version, wanted.version, "gpuplan does not upgrade clusters yet: " + put_back("version", version));
+              version, wanted.version, "gpuplan does not upgrade clusters yet: " + put_back("version", version), read_from);
   check_fixed(out, resource, spec, "pod-network", "kubernetes.pod_cidr", found.pod_cidr, wanted.pod_cidr,
-              put_back("pod_cidr", found.pod_cidr));
+              put_back("pod_cidr", found.pod_cidr), read_from);
   check_fixed(out, resource, spec, "service-network", "kubernetes.service_cidr", found.service_cidr,
-              wanted.service_cidr, put_back("service_cidr", found.service_cidr));
+              wanted.service_cidr, put_back("service_cidr", found.service_cidr), read_from);
   check_fixed(out, resource, spec, "endpoint", "network.cidr", found.endpoint, wanted.endpoint(),
-              only_a_new_cluster("the old `network.cidr`", wanted.cluster));
+              only_a_new_cluster("the old `network.cidr`", wanted.cluster), read_from);
   if (found.cni != "none" && wanted.cni != "none") {
     check_fixed(out, resource, spec, "cni", "kubernetes.cni", found.cni, wanted.cni,
-                put_back("cni", found.cni));
+                put_back("cni", found.cni), read_from);
   }
 }
 
@@ -127,7 +146,7 @@ std::optional<std::string> K8sInit::document(const Resource& resource, const Spe
   return "# kubernetesVersion will be that of the guest's kubeadm.\n" + init_config(wanted, fmt::format("v{}.0", wanted.version));
 }
 
-std::vector<CheckResult> K8sInit::check(const Resource& resource, const Spec& spec, const Prior&,
+std::vector<CheckResult> K8sInit::check(const Resource& resource, const Spec& spec, const Prior& prior,
                                         HostReader& host) const {
   std::vector<CheckResult> out;
   const ControlPlane wanted = ControlPlane::from(resource);
@@ -140,10 +159,15 @@ std::vector<CheckResult> K8sInit::check(const Resource& resource, const Spec& sp
   }
   cluster::ClusterView view(host, wanted.target());
   std::string note;
-  if (view.reach(note) != Reach::cluster) return out;
+  const Reach reach = view.reach(note);
+  if (reach == Reach::off || reach == Reach::trouble) {
+    if (const auto found = last_applied(wanted, prior)) check_cluster(out, resource, spec, *found, "the last apply");
+    return out;
+  }
+  if (reach != Reach::cluster) return out;
   try {
     const ClusterFound found = find_cluster(view);
-    if (found.complete) check_running_cluster(out, resource, spec, found);
+    if (found.complete) check_cluster(out, resource, spec, found, kubeadm_config);
   } catch (const HostError& error) {
     out.push_back({"kubernetes-version",
                    resource.address,
@@ -184,7 +208,7 @@ Observation K8sInit::observe(const Resource& resource, const Prior& prior, HostR
                            {"ready", ready},
                            {"installed", found.version}};
     for (const auto& [name, value] : observed.attributes)
-      observed.read_from[name] = "ConfigMap kube-system/kubeadm-config";
+      observed.read_from[name] = kubeadm_config;
     cluster::observe_what_was_told(observed, resource, prior);
     observed.read_from["cni"] = "DaemonSets of the cluster";
     observed.read_from["ready"] = fmt::format("Node {}", wanted.node);

@@ -337,6 +337,45 @@ TEST_CASE("k8s-init: what cannot be changed in a running cluster is refused befo
   }
 }
 
+TEST_CASE("k8s-init: what cannot be changed is refused also while the cluster cannot be asked") {
+  ClusterRig rig;
+  rig.apply(address);
+  control_plane(rig).running = GENERATE(true, false);
+  control_plane(rig).silent = control_plane(rig).running;
+  CHECK(text_of(rig.check(address)).find("fail") == std::string::npos);
+  SECTION("version") {
+    rig.spec.kubernetes.version = "1.35";
+    const std::vector<CheckResult> checks = rig.check(address);
+    CHECK_THAT(text_of(checks), contains("fail kubernetes-version: the running cluster has 1.34, the spec says 1.35"));
+    CHECK_THAT(checks.front().remedy, contains("put `kubernetes.version: 1.34` back"));
+    CHECK(checks.front().read_from == "the last apply");
+  }
+  SECTION("a version that is only written more or less precisely") {
+    rig.spec.kubernetes.version = "1.34.2";
+    CHECK(text_of(rig.check(address)).find("fail") == std::string::npos);
+    rig.journal.at(address).change.resource.declared.set("version", "1.34.2");
+    CHECK(text_of(rig.check(address)).find("fail") == std::string::npos);
+    rig.spec.kubernetes.version = "1.34";
+    CHECK(text_of(rig.check(address)).find("fail") == std::string::npos);
+    rig.spec.kubernetes.version = "1.34.3";
+    CHECK_THAT(text_of(rig.check(address)), contains("the running cluster has 1.34.2, the spec says 1.34.3"));
+  }
+  SECTION("CNI") {
+    rig.spec.kubernetes.cni = "flannel";
+    CHECK_THAT(text_of(rig.check(address)), contains("fail cni: the running cluster has calico, the spec says flannel"));
+  }
+  SECTION("what was never made whole") {
+    rig.spec.kubernetes.version = "1.35";
+    rig.journal.at(address).complete = false;
+    CHECK(text_of(rig.check(address)).find("fail") == std::string::npos);
+  }
+  SECTION("a guest that is gone") {
+    rig.spec.kubernetes.version = "1.35";
+    control_plane(rig).defined = false;
+    CHECK(text_of(rig.check(address)).find("fail") == std::string::npos);
+  }
+}
+
 TEST_CASE("k8s-init: Flannel's built-in pod network is checked") {
   ClusterRig rig;
   rig.spec.kubernetes.cni = "flannel";
