@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdint>
 
 namespace gpuplan::gpu_operator {
 namespace {
@@ -29,6 +31,17 @@ void merge(Json& into, const Json& from) {
   }
 }
 
+// Helm keeps 1.0 and 1e3 as 1 and 1000, for it reads YAML by way of JSON: as they were written they would never be there.
+void write_as_helm(Json& value) {
+  constexpr double limit = 9.2e18;  // of std::int64_t; larger ones are printed with an exponent on both sides
+  if (value.is_structured()) {
+    for (Json& item : value) write_as_helm(item);
+  } else if (value.is_number_float()) {
+    const double number = value.get<double>();
+    if (std::abs(number) < limit && std::trunc(number) == number) value = static_cast<std::int64_t>(number);
+  }
+}
+
 Json parse_values(const std::string& values_json) {
   Json values;
   try {
@@ -36,6 +49,7 @@ Json parse_values(const std::string& values_json) {
   } catch (const JsonError& error) {
     throw HostError(HostError::Kind::refused, "gpu_operator.values", error.what());
   }
+  write_as_helm(values);
   if (values.is_object()) return values;
   throw HostError(HostError::Kind::refused, "gpu_operator.values",
                   "gpu_operator.values is not a mapping of Helm values");

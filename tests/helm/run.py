@@ -157,12 +157,13 @@ def test(program, gpuplan, directory):
     helm = Helm(program, directory, repository, api.serve(api.Api))
 
     # An installation that fails leaves its values behind, as they are handed on.
-    failed = gpuplan.run("apply", "gpu_operator: {version: v99.1.1, values: {driver: {version: 580.126.20}}}\n")
+    failed = gpuplan.run("apply", "gpu_operator: {version: v99.1.1, values: {driver: {version: 580.126.20}, "
+                         "global: {own: [1.0, 1e3, 0.5]}}}\n")
     expect("an installation that fails leaves the values", failed.returncode == 3, failed.stdout + failed.stderr)
     helm.values.write_text(gpuplan.values() or "")
     expect("and they say what the spec says", yaml.safe_load(helm.values.read_text()) == {
-        "cdi": {"enabled": True}, "driver": {"enabled": False, "version": "580.126.20"}, "toolkit": {"enabled": False}},
-        helm.values.read_text())
+        "cdi": {"enabled": True}, "driver": {"enabled": False, "version": "580.126.20"}, "global": {"own": [1, 1000, 0.5]},
+        "toolkit": {"enabled": False}}, helm.values.read_text())
 
     lint = helm.call("lint", chart, "--strict", "--values", helm.values)
     expect("helm lint takes the values", lint.returncode == 0, lint.stdout + lint.stderr)
@@ -200,6 +201,7 @@ def test(program, gpuplan, directory):
     seen = helm.again(["helm", "get", "values", "gpu-operator", "-o", "json", *tail])
     expect("`helm get values` gives them back", seen.returncode == 0 and json.loads(seen.stdout) == yaml.safe_load(helm.values.read_text()),
            seen.stdout + seen.stderr)
+    expect("with numbers as gpuplan expects them", '"own":[1,1000,0.5]' in seen.stdout, seen.stdout)
     back = helm.again(["helm", "rollback", "gpu-operator", *tail])
     expect("Helm takes `helm rollback`", back.returncode == 0, back.stdout + back.stderr)
     check_script(gpuplan.source / "scripts/guest/helm.sh", program.parent, directory)

@@ -109,6 +109,16 @@ TEST_CASE("gpu-operator: the spec's values win over ours, and a changed one is a
   CHECK(released(rig).at("values").at("toolkit").at("enabled") == true);
 }
 
+TEST_CASE("gpu-operator: whole numbers are as Helm prints them, however the spec has them") {
+  ClusterRig rig;
+  rig.spec.gpu_operator.values_json = R"({"own":{"whole":[1.0,1e3,-0.0,7],"others":[0.5,1e22,"1.0"]}})";
+  CHECK_THAT(rig.resource(address).declared.text("values"),
+             contains(R"("own":{"others":[0.5,1e+22,"1.0"],"whole":[1,1000,0,7]})"));
+  join_all(rig);
+  rig.apply(address);
+  CHECK(released(rig).at("values").at("own").at("whole").dump() == "[1,1000,0,7]");
+}
+
 TEST_CASE("gpu-operator: versions are written with or without their v") {
   ClusterRig rig;
   CHECK(rig.resource(address).declared.text("version") == "v26.3.2");
