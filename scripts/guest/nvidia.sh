@@ -43,7 +43,38 @@ add_repository() {
   rm -rf "$directory"
   lists_are_fresh=no
 }
+# That of a driver whose module is not loaded: for the running kernel, or else for another. Debian's module has a name of its own.
+installed_version() {
+  local kernel module
+  for kernel in "$(uname -r)" $(ls /lib/modules 2>/dev/null); do
+    for module in nvidia nvidia-current; do
+      if modinfo -k "$kernel" -F version "$module" 2>/dev/null; then return; fi
+    done
+  done
+}
+missing_driver() {
+  local there
+  if ! has_driver; then there=$(installed_version); fi
+  if [ -n "${there:-}" ]; then
+    echo "NVIDIA's driver $there is installed, and not loaded or without nvidia-smi"
+  else
+    echo "NVIDIA's driver is not installed or not loaded"
+  fi
+}
+# After a boot a driver may be there that nothing has loaded.
+load_driver() {
+  local there reason
+  reason=$(modprobe nvidia 2>&1) || true
+  if has_driver; then return; fi
+  there=$(driver_version)
+  there=${there:-$(installed_version)}
+  if [ -z "$there" ] || [[ $there == "$option_branch".* ]]; then return 1; fi
+  reason=${reason##*$'\n'}
+  die "NVIDIA's driver $there is installed on $(uname -n) and does not work (${reason:-there is no nvidia-smi}), and branch" \
+    "$option_branch is not installed over another: mend it or take it away there, or use an image with the driver"
+}
 install_driver() {
+  if load_driver; then return; fi
   require_known_system
   has_contrib || add_contrib
   add_repository
@@ -107,7 +138,7 @@ main() {
   require_option branch '[0-9]{3}'
   require_option toolkit 'yes|no'
   require_option repository 'https?://[][A-Za-z0-9._~:/%-]+'
-  need "NVIDIA's driver is not installed or not loaded" has_driver install_driver
+  need "$(missing_driver)" has_driver install_driver
   need "NVIDIA's container toolkit is not installed" has_toolkit install_toolkit
   need "containerd has no runtime of NVIDIA's as its default, or no CDI" has_runtime add_runtime
   need "NVSwitches are here, and nothing manages their fabric" fabric_is_managed manage_fabric
