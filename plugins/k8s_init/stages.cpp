@@ -84,6 +84,15 @@ void wait_until_ready(const ControlPlane& wanted, ClusterView& view, StepContext
                     cluster::look_at_kubelet(context, wanted.node));
 }
 
+// By itself Calico takes the first address that a node has, whichever network that is in; the spec's is the one that the kubelet
+// was told. Flannel has no such setting: it takes the interface of the default route.
+// Source: https://docs.tigera.io/calico/latest/networking/ipam/ip-autodetection
+void use_node_addresses(const std::string& cni, Guest& guest, StepContext& context) {
+  if (cni != "calico") return;
+  guest.run(cluster::kubectl({"set", "env", "daemonset/calico-node", "IP_AUTODETECTION_METHOD=kubernetes-internal-ip", "--namespace",
+                              "kube-system"}), kubeadm_limit(context));
+}
+
 void remove_marks(Guest& guest) {
   guest.remove(config_path);
   guest.remove(unfinished_network_path);
@@ -109,6 +118,7 @@ void K8sInit::apply(const Change& change, const Json&, Host& host, StepContext& 
     context.progress(fmt::format("installing {}", wanted.cni));
     guest.put_secret(unfinished_network_path, manifest + "\n");
     guest.run(cluster::kubectl({"apply", "-f", manifest}), kubeadm_limit(context));
+    use_node_addresses(wanted.cni, guest, context);
     guest.remove(unfinished_network_path);
   }
   wait_until_ready(wanted, view, context);

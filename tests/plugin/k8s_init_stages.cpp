@@ -215,6 +215,16 @@ TEST_CASE("k8s-init: goes on after a run that was cut short anywhere") {
   }
 }
 
+TEST_CASE("k8s-init: Calico joins nodes by the addresses of the spec, whatever others they have") {
+  ClusterRig rig;
+  rig.apply(address);
+  CHECK(rig.host.cluster()["cni_environment"] == Json{{"IP_AUTODETECTION_METHOD", "kubernetes-internal-ip"}});
+  ClusterRig flannel;
+  flannel.spec.kubernetes.cni = "flannel";
+  flannel.apply(address);
+  CHECK_FALSE(flannel.host.cluster().contains("cni_environment"));
+}
+
 TEST_CASE("k8s-init: a pod network that was cut short is applied again, although it looks whole") {
   ClusterRig rig;
   const bool is_new = GENERATE(true, false);
@@ -222,6 +232,7 @@ TEST_CASE("k8s-init: a pod network that was cut short is applied again, although
   if (!is_new) {
     rig.apply(address);
     rig.host.cluster()["cni"] = "";  // somebody has removed it
+    rig.host.cluster().erase("cni_environment");
   }
   const Json before = disk_without_packages(control_plane(rig).disk);
   rig.host.before_change = [&](const std::string& text) {

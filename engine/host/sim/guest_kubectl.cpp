@@ -163,6 +163,7 @@ const std::map<std::string, KubectlSubcommand>& kubectl_subcommands() {
       {"delete", {{{"filename", 'f'}, {"ignore-not-found", '\0', false}, {"wait"}, {"timeout"}}, kubectl_delete}},
       {"label", {{{"overwrite", '\0', false}}, kubectl_label}},
       {"taint", {{{"overwrite", '\0', false}}, kubectl_taint}},
+      {"set", {{}, kubectl_set}},
       {"apply", {{{"filename", 'f'}, {"server-side", '\0', false}}, kubectl_apply}},
       {"logs", {{{"tail"}, {"container", 'c'}}, kubectl_logs}},
       {"create", {{{"filename", 'f'}}, kubectl_create}}};

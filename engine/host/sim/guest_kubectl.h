@@ -22,6 +22,7 @@ CommandResult kubectl_drain(GuestCall&, SimCluster&, const ParsedArgv&);
 CommandResult kubectl_delete(GuestCall&, SimCluster&, const ParsedArgv&);
 CommandResult kubectl_label(GuestCall&, SimCluster&, const ParsedArgv&);
 CommandResult kubectl_taint(GuestCall&, SimCluster&, const ParsedArgv&);
+CommandResult kubectl_set(GuestCall&, SimCluster&, const ParsedArgv&);
 // Notes the time at which the namespace was made.
 void add_namespace(SimCluster& cluster, const std::string& name, Json labels, std::int64_t now);
 CommandResult kubectl_apply(GuestCall&, SimCluster&, const ParsedArgv&);

@@ -154,7 +154,10 @@ CommandResult kubectl_delete(GuestCall&, SimCluster& cluster, const ParsedArgv& 
     const std::string cni = cni_at(arguments.value("filename"));
     if (cni.empty()) return manifest_problem(arguments);
     if (cluster.cni() != cni && !arguments.has("ignore-not-found")) return not_found("daemonsets", cni);
-    if (cluster.cni() == cni) cluster.state()["cni"] = "";
+    if (cluster.cni() == cni) {
+      cluster.state()["cni"] = "";
+      cluster.state().erase("cni_environment");
+    }
     if (cni == "flannel") cluster.namespaces().erase("kube-flannel");
     return succeeds("");
   }
@@ -200,6 +203,21 @@ CommandResult kubectl_label(GuestCall&, SimCluster& cluster, const ParsedArgv& a
   objects[name]["labels"] = labels;
   return succeeds(
       fmt::format("{}/{} {}labeled\n", *type == "nodes" ? "node" : "namespace", name, changed ? "" : "not "));
+}
+
+// `set env daemonset/NAME KEY=VALUE`, of the pod network alone. Its pods start anew.
+CommandResult kubectl_set(GuestCall& call, SimCluster& cluster, const ParsedArgv& arguments) {
+  const std::vector<std::string>& words = arguments.words;
+  const std::size_t equals = words.size() == 4 ? words[3].find('=') : std::string::npos;
+  if (equals == std::string::npos || words[1] != "env")
+    return fails(1, "error: the simulated kubectl sets one variable of one daemonset: set env daemonset/NAME KEY=VALUE");
+  const bool present = words[2] == "daemonset/calico-node" && cluster.cni() == "calico" && arguments.value("namespace") == "kube-system";
+  if (!present) return not_found("daemonsets", words[2].substr(words[2].find('/') + 1));
+  Json& value = cluster.state()["cni_environment"][words[3].substr(0, equals)];
+  if (value == words[3].substr(equals + 1)) return succeeds("");
+  value = words[3].substr(equals + 1);
+  cluster.state()["cni_since"] = call.world.now();
+  return succeeds("daemonset.apps/calico-node env updated\n");
 }
 
 CommandResult kubectl_apply(GuestCall& call, SimCluster& cluster, const ParsedArgv& arguments) {

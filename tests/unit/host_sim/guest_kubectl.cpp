@@ -143,7 +143,13 @@ TEST_CASE("guest kubectl: only the manifests of pinned releases can be applied")
           .errors,
       contains("404"));
   CHECK(world.run("cp", kubectl + "apply -f x.yaml").errors == "error: the path \"x.yaml\" does not exist\n");
+  const std::string set = kubectl + "-n kube-system set env daemonset/calico-node ";
+  CHECK(world.run("cp", set + "A=b").output == "daemonset.apps/calico-node env updated\n");
+  CHECK(world.run("cp", set + "A=b").output.empty());
+  CHECK_FALSE(world.run("cp", set + "A").ok());
+  CHECK_THAT(world.run("cp", kubectl + "set env daemonset/calico-node A=b").errors, contains("NotFound"));  // in no namespace "default"
   CHECK(world.run("cp", kubectl + "delete -f " + calico).ok());
+  CHECK_THAT(world.run("cp", set + "A=b").errors, contains("NotFound"));
   CHECK(get(world, "daemonsets -A").at("items").size() == 1);
 }
 
