@@ -8,6 +8,8 @@
 #include <iterator>
 #include <sstream>
 
+#include "json/json.h"
+
 namespace gpuplan {
 namespace {
 
@@ -126,6 +128,19 @@ std::string why_unsupported(const Spec& spec, const std::string& system) {
                      spec.kubernetes.version, system);
 }
 
+std::string why_driver_unsupported(const Spec& spec, const std::string& driver) {
+  if (driver.empty() || !needs_operator(spec)) return {};
+  std::string branches;
+  for (const SupportedVersions& line : supported_versions()) {
+    if (!covers(line, spec)) continue;
+    if (driver.substr(0, driver.find('.')) == line.driver) return {};
+    if (branches.find(line.driver) == std::string::npos) branches += fmt::format("{}{}", branches.empty() ? "" : ", ", line.driver);
+  }
+  if (branches.empty()) return {};  // of the other versions enough is said
+  return fmt::format("driver {} with GPU Operator {} is not among the supported versions, whose branch is {}", printable(driver),
+                     wanted_series(spec), branches);
+}
+
 std::string_view calico_version(std::string_view kubernetes) { return calico_for(kubernetes).version; }
 std::string_view calico_registry(std::string_view kubernetes) { return calico_for(kubernetes).registry; }
 
@@ -173,6 +188,9 @@ void warn_of_unsupported_versions(const Spec& spec, Diagnostics& diagnostics) {
   }
   const std::string against = why_unsupported(spec, system_of_image(image_file(spec)));
   if (!against.empty()) diagnostics.warning(locate(spec, image_key(spec)), against + ", which the image has by its name", next);
+  const Json values = parse_json(spec.gpu_operator.values_json, "gpu_operator.values");
+  const std::string against_driver = why_driver_unsupported(spec, string_at(values, "/driver/version"));
+  if (!against_driver.empty()) diagnostics.warning(locate(spec, "gpu_operator.values"), against_driver, next);
 }
 
 }  // namespace gpuplan

@@ -40,14 +40,16 @@ std::string system_of_os_release(const std::string& text);
 // What stands against GPU nodes with that system, as a sentence: empty if a line of the table has it, if it is empty, or
 // if the spec has no GPUs for Kubernetes. Pure.
 std::string why_unsupported(const Spec& spec, const std::string& system);
+// What stands against that version of NVIDIA's driver ("570.86.10"), in the same way. Pure.
+std::string why_driver_unsupported(const Spec& spec, const std::string& driver);
 
 // Adds an error for a spec with a Kubernetes that no Calico is known for, unless it has a manifest of its own.
 void refuse_without_calico(const Spec& spec, Diagnostics& diagnostics);
 // Adds a warning for a spec whose nodes cannot be set up with the packages that there are of Kubernetes, or of containerd
 // for the system that the image has by its name.
 void warn_of_missing_packages(const Spec& spec, Diagnostics& diagnostics);
-// Adds a warning for a spec whose versions, or whose image by its name, no line of the table has. A spec without GPUs
-// for Kubernetes has none.
+// Adds a warning for a spec whose versions, whose image by its name, or whose driver in gpu_operator.values no line of the
+// table has. A spec without GPUs for Kubernetes has none.
 void warn_of_unsupported_versions(const Spec& spec, Diagnostics& diagnostics);
 
 }  // namespace gpuplan

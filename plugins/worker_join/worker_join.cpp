@@ -56,7 +56,7 @@ void check_taints(std::vector<CheckResult>& out, const Resource& resource, const
   }
 }
 
-// The system that a worker with GPUs has, seen when it answers: the name of an image is only a guess.
+// The system and the driver that a worker with GPUs has, seen when it answers: the name of an image is only a guess.
 void check_system(std::vector<CheckResult>& out, const Resource& resource, const Spec& spec, HostReader& host) {
   const GuestTarget target = Worker::from(resource.declared).target();
   const bool has_gpus = std::any_of(spec.workers.begin(), spec.workers.end(), [&](const WorkerSpec& worker) {
@@ -64,12 +64,17 @@ void check_system(std::vector<CheckResult>& out, const Resource& resource, const
   });
   try {
     if (!has_gpus || !spec.gpu_operator.enabled || !host.guests().answers(target)) return;
-    const std::string file = "/etc/os-release";
-    const std::string against = why_unsupported(spec, system_of_os_release(host.guests().get(target, file).value_or("")));
-    if (against.empty()) return;
-    out.push_back({"node-system", resource.address, CheckStatus::warn, fmt::format("{} of {}", against, target.node),
-                   fmt::format("{} of {}", file, target.node), "docs/versions.md says which are; GPUs may work nevertheless",
-                   false, locate(spec, "image")});
+    const auto warn = [&](const char* name, const std::string& against, const std::string& file, const char* key) {
+      if (against.empty()) return;
+      out.push_back({name, resource.address, CheckStatus::warn, fmt::format("{}: {}", target.node, against),
+                     fmt::format("{} of {}", file, target.node), "docs/versions.md says which are; GPUs may work nevertheless",
+                     false, locate(spec, key)});
+    };
+    const std::string file = "/etc/os-release", driver = "/sys/module/nvidia/version";
+    warn("node-system", why_unsupported(spec, system_of_os_release(host.guests().get(target, file).value_or(""))), file, "image");
+    if (spec.gpu_operator.driver != "preinstalled") return;
+    const std::string loaded = host.guests().get(target, driver).value_or("");
+    warn("node-driver", why_driver_unsupported(spec, loaded.substr(0, loaded.find('\n'))), driver, "gpu_operator.driver");
   } catch (const HostError&) {
     // Its membership, which does need an answer, says what is wrong.
   }

@@ -73,6 +73,12 @@ TEST_CASE("a combination outside the table is warned of, with what is supported"
   CHECK_THAT(old, contains("GPU Operator 26.7 with Kubernetes 1.33 to 1.37 on Ubuntu 24.04"));
 }
 
+TEST_CASE("a driver outside the table is warned of") {
+  CHECK_THAT(said_of("gpu_operator: {values: {driver: {version: 570.86.10}}}\n"),
+             contains("warning: driver 570.86.10 with GPU Operator 26.3 is not among the supported versions, whose branch is 580\n"));
+  CHECK(said_of("gpu_operator: {values: {driver: {version: 580.95.05}}}\n").empty());
+}
+
 TEST_CASE("versions that no packages are published of are warned of") {
   const std::string none = "gpu_operator: {enabled: false}\n";
   CHECK(said_of("kubernetes: {version: \"1.23\"}\n" + none) ==
