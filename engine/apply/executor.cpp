@@ -50,10 +50,7 @@ class Execution {
     for (std::size_t i = 0; i < plan_.changes.size(); ++i) {
       const Change& change = plan_.changes[i];
       progress_[i].outcome.address = change.address;
-      if (change.action == Action::remove || change.action == Action::replace) {
-        withdrawn_.insert(change.address);
-        withdrawn_changes_.emplace(change.address, i);
-      }
+      if (change.action == Action::remove || change.action == Action::replace) withdrawn_.insert(change.address);
       if (change.action == Action::create || change.action == Action::replace) made_new_.insert(change.address);
     }
     for (const PlannedStage& stage : plan_.stages) ++progress_[stage.change].stages;
@@ -240,30 +237,36 @@ class Execution {
     events_.resource_ended(plan_.changes[change], state);
   }
 
-  // A removal without stages goes with what it lives in; everything else had nothing to do.
-  ResourceState state_without_stages(std::size_t index) const {
-    const Change& change = plan_.changes[index];
+  // A removal without stages goes with what it lives in; everything else had nothing to do. `withdrawn`: how what is
+  // withdrawn ended.
+  static ResourceState state_without_stages(const Change& change, const std::map<Address, ResourceState>& withdrawn) {
     if (change.action != Action::remove) return ResourceState::unchanged;
     for (const Address& container : change.resource.lives_in) {
-      const auto found = withdrawn_changes_.find(container);  // it comes before what lives in it
-      if (found == withdrawn_changes_.end()) continue;
-      const ResourceState state = progress_[found->second].outcome.state;
-      if (state != ResourceState::removed && state != ResourceState::replaced) return ResourceState::skipped;
+      const auto found = withdrawn.find(container);
+      if (found == withdrawn.end()) continue;
+      if (found->second != ResourceState::removed && found->second != ResourceState::replaced) return ResourceState::skipped;
     }
     return ResourceState::removed;
+  }
+
+  // Of a change that no stage has brought to an end.
+  ResourceState end_of(std::size_t index, const std::map<Address, ResourceState>& withdrawn) const {
+    const ChangeProgress& progress = progress_[index];
+    if (progress.stages == 0) return state_without_stages(plan_.changes[index], withdrawn);
+    return progress.begun || progress.stopped ? ResourceState::interrupted : ResourceState::skipped;
   }
 
   // What no stage has brought to an end: whatever has none, was stopped, or was never begun.
   void end_the_rest() {
     std::map<std::size_t, ResourceState> ends;
-    for (std::size_t i = 0; i < progress_.size(); ++i) {
-      ChangeProgress& progress = progress_[i];
-      if (progress.outcome.state != ResourceState::pending) continue;
-      ResourceState state = ResourceState::skipped;
-      if (progress.stages == 0) state = state_without_stages(i);
-      else if (progress.begun || progress.stopped) state = ResourceState::interrupted;
-      progress.outcome.state = state;
-      ends.emplace(i, state);
+    std::map<Address, ResourceState> withdrawn;
+    for (std::size_t i = 0; i < progress_.size(); ++i) {  // containers come before what lives in them
+      ResourceOutcome& outcome = progress_[i].outcome;
+      if (outcome.state == ResourceState::pending) {
+        outcome.state = end_of(i, withdrawn);
+        ends.emplace(i, outcome.state);
+      }
+      if (withdrawn_.count(outcome.address) > 0) withdrawn.emplace(outcome.address, outcome.state);
     }
     journal_.changes_end(run_, ends);
     for (const auto& [change, state] : ends) end_resource(change, state);
@@ -302,7 +305,6 @@ class Execution {
   std::mutex mutex_;
   std::vector<ChangeProgress> progress_;
   WithdrawnAddresses withdrawn_;
-  std::map<Address, std::size_t> withdrawn_changes_;  // the same, with their places in the plan
   std::set<Address> made_new_;
   std::map<Address, OwnedResource> owned_;
 };
