@@ -26,17 +26,11 @@ build_guest_initramfs() {
 }
 
 build_guest() {
-  local release at=1048576
+  local release at=1048576 options='console=ttyS0 quiet panic=5'
   release=$(ls "$stage_kernel/tree/lib/modules")
   build_guest_initramfs "$release"
-  cat >syslinux.cfg <<'END'
-default linux
-prompt 0
-label linux
-  kernel vmlinuz
-  append initrd=initrd.gz console=ttyS0 quiet panic=5
-END
-  printf '%s\n' 'title linux' 'linux /vmlinuz' 'initrd /initrd.gz' 'options console=ttyS0 quiet panic=5' >linux.conf
+  printf '%s\n' 'default linux' 'prompt 0' 'label linux' '  kernel vmlinuz' "  append initrd=initrd.gz $options" >syslinux.cfg
+  printf '%s\n' 'title linux' 'linux /vmlinuz' 'initrd /initrd.gz' "options $options" >linux.conf
   truncate -s 49M disk.img
   echo 'start=2048, type=ef, bootable' | sfdisk -q disk.img
   dd if=/usr/lib/syslinux/mbr/mbr.bin of=disk.img conv=notrunc status=none
