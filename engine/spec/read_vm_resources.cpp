@@ -5,7 +5,7 @@
 namespace gpuplan {
 namespace {
 
-constexpr std::int64_t max_cpus = 255;       // more need an emulated IOMMU, without which libvirt refuses the VM
+constexpr std::int64_t max_cpus = 255;      // more need an emulated IOMMU, without which libvirt refuses the VM
 constexpr std::int64_t min_disk_gib = 10;  // the image, container images and logs
 constexpr std::int64_t max_disk_gib = 65'536;
 

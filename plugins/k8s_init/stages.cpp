@@ -85,7 +85,7 @@ void wait_until_ready(const ControlPlane& wanted, ClusterView& view, StepContext
 }
 
 // By itself Calico takes the first address that a node has, whichever network that is in; the spec's is the one that the kubelet
-// was told. Flannel has no such setting: it takes the interface of the default route.
+// was told. Flannel has no word for that: it takes the interface of the default route, or one by its name or address.
 // Source: https://docs.tigera.io/calico/latest/networking/ipam/ip-autodetection
 void use_node_addresses(const std::string& cni, Guest& guest, StepContext& context) {
   if (cni != "calico") return;
