@@ -55,9 +55,9 @@ void record_memory(const Inventory& inventory, sim::Model& model) {
   std::int64_t sum = 0, in_pages = 0, in_vms = 0;
   for (const NumaNode& node : inventory.nodes) {
     if (node.number >= most_nodes) continue;
-    // Nodes are counted without gaps in a model: one that is off line has next to nothing.
-    while (static_cast<int>(model.numa.size()) < node.number) model.numa.push_back({"", 1, 0, 0});
-    model.numa.push_back({node.cpus, std::clamp<std::int64_t>(node.memory_mib, 1, most_mib), node.hugepages_2m,
+    // Nodes are counted without gaps in a model: one that is off line has nothing.
+    while (static_cast<int>(model.numa.size()) < node.number) model.numa.push_back({"", 0, 0, 0});
+    model.numa.push_back({node.cpus, std::clamp<std::int64_t>(node.memory_mib, 0, most_mib), node.hugepages_2m,
                           node.hugepages_1g});
     in_pages += 2 * node.hugepages_2m + 1024 * node.hugepages_1g;
   }

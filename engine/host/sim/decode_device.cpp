@@ -96,7 +96,8 @@ std::optional<Bar> parse_bar(int index, const std::string& text) {
   const unsigned shift = unit == 'K' ? 10 : unit == 'M' ? 20 : unit == 'G' ? 30 : 0;
   const char* end = word.data() + word.size() - (shift == 0 ? 0 : 1);
   const auto number = std::from_chars(word.data(), end, bar.size);
-  if (number.ec != std::errc{} || number.ptr != end || bar.size == 0 || bar.size > (1ULL << 40U)) return std::nullopt;
+  constexpr std::uint64_t most_bytes = 1ULL << 52U;  // no x86 processor has more physical address bits
+  if (number.ec != std::errc{} || number.ptr != end || bar.size == 0 || bar.size > most_bytes >> shift) return std::nullopt;
   bar.size <<= shift;
   while (words >> word) {
     if (word == "64bit") bar.is_64_bit = true;

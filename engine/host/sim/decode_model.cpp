@@ -50,7 +50,7 @@ void decode_machine(MappingDecoder& document, Model& model, Diagnostics& diagnos
     NumaNode node;
     MappingDecoder mapping(item, path, diagnostics);
     mapping.string("cpus", node.cpus);
-    mapping.integer("memory", node.memory_mib, 1, 1 << 30);
+    mapping.integer("memory", node.memory_mib, 0, 1 << 30);
     mapping.integer("hugepages_2m", node.hugepages_2m, 0, 1 << 30);
     mapping.integer("hugepages_1g", node.hugepages_1g, 0, 1 << 20);
     mapping.finish();

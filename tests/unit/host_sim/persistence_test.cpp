@@ -47,6 +47,33 @@ TEST_CASE("a host file read, written and read again is the same host") {
   }
 }
 
+TEST_CASE("a server with values at their bounds reads back, and one beyond them is refused") {
+  const std::string about = "machine_id: a\n";
+  const auto reads_back = [](const std::string& text) {
+    Diagnostics problems;
+    const auto first = decode(text, problems);
+    REQUIRE(first);
+    const auto second = decode(sim::encode_model(*first), problems);
+    REQUIRE(second);
+    CHECK(sim::encode_model(*second) == sim::encode_model(*first));
+    return *second;
+  };
+  const auto with_bar = [&](const std::string& bar) {
+    return about + "pci: [{address: '0000:0a:00.0', id: '10de:2330', bars: {0: " + bar + "}}]\n";
+  };
+  SECTION("a NUMA node without memory") {
+    CHECK(reads_back(about + "numa: [{cpus: 0-3, memory: 4096}, {cpus: 4-7}]\n").numa[1].memory_mib == 0);
+  }
+  SECTION("a BAR as large as addresses go") {
+    CHECK(reads_back(with_bar("4194304G 64bit")).devices[0].bars[0].size == 1ULL << 52U);
+  }
+  SECTION("BARs whose sizes have more bits than a number") {
+    for (const char* bar : {"4194305G 64bit", "17179869184G 64bit", "17179869185G 64bit", "4503599627370497"}) {
+      CHECK(problems_of(with_bar(bar)).find("not a BAR: \"0: " + std::string(bar)) != std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("reading creates nothing; the first change creates the model and leaves the file alone") {
   Bench bench;
   const std::string given = slurp(bench.file);
