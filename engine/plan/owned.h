@@ -21,7 +21,7 @@ struct OwnedResource {
 // What checks and observations are told of it.
 inline Prior prior_of(const OwnedResource& owned) {
   return {true, owned.is_gone ? Attributes() : owned.resource.declared, owned.withdrawal_begun, owned.commit_due,
-          owned.complete && !owned.is_gone};
+          owned.complete && !owned.is_gone, !owned.complete};
 }
 
 }  // namespace gpuplan

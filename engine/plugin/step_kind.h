@@ -74,6 +74,9 @@ struct Prior {
   // The last change of it came to its end, and what it lives in is still the same: what cannot be looked at now can be
   // taken to be as declared.
   bool complete = false;
+  // A run that did not end well began to make it, and nothing has completed it since: what that started, such as a guest,
+  // may not have been waited for.
+  bool making_begun = false;
 };
 
 // ----------------------------------------------------------------------------------- step kind

@@ -16,6 +16,9 @@ inline constexpr const char* left_behind = "left_behind";
 // The power of a domain that an interrupted run may have asked to shut down, whether it is off yet or not.
 inline constexpr const char* going_down = "going down";
 
+// The power of a domain that runs, and whose guest may not have been waited for: the run that started it was cut short.
+inline constexpr const char* starting = "starting";
+
 struct FoundDomain {
   DomainState state;
   DomainDefinition definition;

@@ -22,6 +22,13 @@ std::string text_of(PowerState power) {
   return "off";
 }
 
+// What a run that did not come to its end has begun counts too: it may still come to pass.
+std::string power_of(PowerState power, const Prior& prior) {
+  if (prior.withdrawal_begun && power != PowerState::crashed) return going_down;
+  if (prior.making_begun && power == PowerState::running) return starting;
+  return text_of(power);
+}
+
 // One address per passed-through slot: the GPU that the spec knows there, else the slot's first function.
 std::vector<std::string> gpus_of(const std::vector<Bdf>& devices, const std::vector<std::string>& known) {
   std::vector<std::string> gpus;
@@ -122,8 +129,7 @@ Observation VmDefine::observe(const Resource& resource, const Prior& prior, Host
   attributes.set("numa", placement_of(definition, vm, host.files()));
   attributes.set("accel", std::string(definition.type == "kvm" ? "kvm" : "tcg"));
   attributes.set("owner", definition.owner.cluster);
-  const bool may_go_down = prior.withdrawal_begun && domain->state.power != PowerState::crashed;
-  attributes.set("power", may_go_down ? std::string(going_down) : text_of(domain->state.power));
+  attributes.set("power", power_of(domain->state.power, prior));
   for (const auto& [name, value] : attributes) observed.read_from[name] = fmt::format("libvirt domain {}", vm.name);
   // They stand in the seed that it booted with first.
   for (const char* name : {"gateway", "name_servers"}) {

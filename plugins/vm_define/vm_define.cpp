@@ -96,6 +96,8 @@ bool needs_guest_off(const Change& change) {
                      [](const AttributeChange& item) { return item.name != "power" && item.name != "owner"; });
 }
 
+bool is_running(const std::string& power) { return power == "running" || power == starting; }
+
 // Disks that an interrupted run has replaced, but not come to delete.
 void plan_clearing(Change& change) {
   drop(change, left_behind);
@@ -114,10 +116,12 @@ void plan_clearing(Change& change) {
 
 void plan_update(Change& change) {
   const std::string name(change.address.name());
-  const bool runs = change.before.attributes.text("power") == "running";
-  if (change.before.attributes.text("power") == going_down) {
+  const std::string power = change.before.attributes.text("power");
+  const bool runs = is_running(power);
+  if (power == going_down) {
     change.notes.push_back(fmt::format("an interrupted run had begun to shut {} down; it starts anew", name));
   }
+  if (power == starting) change.notes.push_back(fmt::format("an interrupted run was not done with {}; this one waits until it answers", name));
   if (leaves_partition(change)) change.has_withdraw = true;
   if (needs_guest_off(change) && runs) {
     change.has_withdraw = true;
@@ -220,7 +224,7 @@ void VmDefine::plan_removal(Change& change, const RemovalScope& /*scope*/) const
   change.has_commit = true;
   change.irreversible.push_back(change.action == Action::replace ? fmt::format("the old disk of {} is deleted", name)
                                                                  : fmt::format("the disk of {} is deleted", name));
-  if (change.before.attributes.text("power") == "running") {
+  if (is_running(change.before.attributes.text("power"))) {
     change.notes.push_back(fmt::format("{} is shut down", name));
   }
 }

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
+#include <regex>
 #include <sstream>
 
 #include "json/json.h"
@@ -152,6 +154,36 @@ TEST_CASE("apply goes on where a failed run stopped") {
   REQUIRE(place.run_sim({"apply", cli::h100_spec, "--yes"}).exit_code == 0);
   CHECK(place.run_sim({"plan", cli::h100_spec, "--detailed-exitcode"}).exit_code == 0);
   CHECK_THAT(place.run_sim({"rollback", "--yes"}).out, contains("Nothing to roll back"));
+}
+
+TEST_CASE("a guest that had not answered when its run ended is waited for by the next, not taken to be done") {
+  const cli::Place place;
+  const std::string spec = place.write("vms.yaml", cli::read_file(std::string(GPUPLAN_SOURCE_DIR) + "/specs/minimal.yaml") +
+                                                       "\nkubernetes: {enabled: false}\n");
+  const std::string silent = "guest: {unreachable: [gpu-worker-1]";
+  place.write("h100-sxm8.yaml", std::regex_replace(cli::read_file(place.host()), std::regex("guest: .boot_seconds: 40"), silent));
+  const cli::Result first = place.run_sim({"apply", spec, "--yes"});
+  INFO(first.err);
+  REQUIRE(first.exit_code == 3);
+  const cli::Result planned = place.run_sim({"plan", spec});
+  CHECK_THAT(planned.out, contains("vm-define/gpu-worker-1\n      power: starting → running\n") && contains("1 to update"));
+  SECTION("again in vain") {
+    const cli::Result again = place.run_sim({"apply", spec, "--yes"});
+    CHECK(again.exit_code == 3);
+    CHECK_THAT(again.out + again.err, contains("for a login on gpu-worker-1"));
+    CHECK(place.run_sim({"rollback", "--yes"}).exit_code == 0);
+  }
+  SECTION("with success") {
+    std::string model = cli::read_file(place.current_model());
+    const std::size_t at = model.find("gpu-worker-1", model.find("unreachable"));
+    REQUIRE(at != std::string::npos);
+    std::ofstream(place.current_model()) << model.replace(at, 12, "nobody");
+    const cli::Result again = place.run_sim({"apply", spec, "--yes"});
+    INFO(again.err);
+    CHECK(again.exit_code == 0);
+    CHECK_THAT(again.out, contains("vm-define/gpu-worker-1: update: done") && contains("Run 2 succeeded"));
+    CHECK(place.run_sim({"plan", spec, "--detailed-exitcode"}).exit_code == 0);
+  }
 }
 
 TEST_CASE("on_failure: rollback undoes a failed run at once") {

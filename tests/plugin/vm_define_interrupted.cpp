@@ -23,6 +23,26 @@ TEST_CASE("a guest that an interrupted run asked to shut down is off before it s
   CHECK(rig.plan("gpu-worker-1").action == Action::none);
 }
 
+TEST_CASE("a guest that an interrupted run started and did not wait for is waited for by the next") {
+  Rig rig;
+  const Step cut = rig.begin(rig.plan("gpu-worker-1"));
+  rig.host.fake_guests.silent.insert("gpu-worker-1");
+  CHECK_THROWS_WITH(rig.apply(cut), contains("in vain"));
+  REQUIRE(rig.host.hypervisor().require_domain("gpu-worker-1").power == PowerState::running);
+  const Change change = rig.plan("gpu-worker-1");
+  CHECK(change.action == Action::update);
+  REQUIRE(change.attributes.size() == 1);
+  CHECK(change.attributes[0].before == Value(std::string("starting")));
+  CHECK(change.notes == std::vector<std::string>{"an interrupted run was not done with gpu-worker-1; this one waits until it answers"});
+  CHECK_FALSE(change.has_withdraw);
+  CHECK_THROWS_WITH(rig.run(change), contains("in vain"));
+  rig.host.fake_guests.silent.clear();
+  rig.host.calls.made.clear();
+  rig.run(change);
+  for (const std::string& call : rig.host.calls.made) CHECK(call.find("start_domain") == std::string::npos);
+  CHECK(rig.plan("gpu-worker-1").action == Action::none);
+}
+
 TEST_CASE("a disk that a run replaced and did not come to delete goes with the next apply") {
   Rig rig;
   rig.create_all();

@@ -62,6 +62,7 @@ class Rig {
   std::map<std::string, Attributes> declared;  // likewise, as last declared
   std::set<std::string> withdrawn_half;        // whose withdrawal was begun and interrupted
   std::set<std::string> commit_due;            // that an interrupted run applied and did not commit
+  std::set<std::string> making_begun;          // that an interrupted run began to make
 
   Rig() {
     for (const GpuSpec& gpu : spec.gpus) {
@@ -83,7 +84,9 @@ class Rig {
   }
   Prior prior(const std::string& name) const {
     const auto found = declared.find(name);
-    return found == declared.end() ? Prior{} : Prior{true, found->second, withdrawn_half.count(name) > 0, commit_due.count(name) > 0};
+    if (found == declared.end()) return {};
+    const bool complete = making_begun.count(name) == 0;
+    return {true, found->second, withdrawn_half.count(name) > 0, commit_due.count(name) > 0, complete, !complete};
   }
   Observation observe(const std::string& name) { return vm_define().observe(resource(name), prior(name), host); }
 
@@ -112,6 +115,7 @@ class Rig {
     if (step.change.action == Action::create) {
       origins.emplace(name, step.captured);
       declared[name] = step.change.resource.declared;
+      making_begun.insert(name);
     }
     return step;
   }
@@ -123,9 +127,11 @@ class Rig {
   void apply(const Step& step) {
     vm_define().apply(step.change, step.captured, host, context);
     declared[std::string(step.change.address.name())] = step.change.resource.declared;
+    if (!step.change.has_commit) making_begun.erase(std::string(step.change.address.name()));
   }
   void commit(const Step& step) {
     vm_define().commit(step.change, step.captured, origin(step), host, context);
+    making_begun.erase(std::string(step.change.address.name()));
     if (step.change.action != Action::remove) return;
     origins.erase(std::string(step.change.address.name()));
     declared.erase(std::string(step.change.address.name()));
