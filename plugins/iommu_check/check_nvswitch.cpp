@@ -1,8 +1,11 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "host/pci/nvidia/fabric.h"
 #include "host/pci/nvidia/smi.h"
@@ -58,6 +61,14 @@ std::string choices(const std::vector<FabricPartition>& partitions, std::size_t 
   return text;
 }
 
+// The override keeps vfio-pci from it, whose list of ids may have it from the kernel command line.
+std::string way_to_module_ids(const std::string& gpu) {
+  return fmt::format("only the nvidia driver can tell them, and gpuplan notes them when it takes a GPU from it: while no VM uses it, "
+                     "give each of them back, such as with `echo nvidia | sudo tee /sys/bus/pci/devices/{0}/driver_override` and then "
+                     "`echo {0} | sudo tee /sys/bus/pci/devices/{0}/driver/unbind /sys/bus/pci/drivers_probe`",
+                     gpu);
+}
+
 CheckResult compare_with_partitions(const HostSubject& subject, const std::string& switches) {
   const auto partitions = read_fabric_partitions(subject.host);
   const auto modules = read_modules(subject);
@@ -68,7 +79,7 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
                                       "one of them, or whose partition is not active, gets CUDA error 802",
                                       fabric_service, partitions_source));
   }
-  std::string unknown;
+  std::vector<std::string> unknown;
   bool all_there = true;
   for (const WorkerSpec& worker : subject.spec.workers) {
     GpuModules wanted;
@@ -82,8 +93,7 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
       }
       const auto function = read_pci_function(subject.host.files(), gpu);
       all_there = all_there && function.has_value();
-      if (!function) continue;
-      unknown += (unknown.empty() ? "" : ", ") + gpu.to_string();
+      if (function) unknown.push_back(gpu.to_string());
     }
     const bool complete = wanted.size() == worker.gpu_indexes.size();
     if (wanted.empty() || !complete || find_partition(partitions, wanted) != nullptr) continue;
@@ -104,9 +114,8 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
   }
   return subject.result(nvswitch_check, CheckStatus::fail,
                         fmt::format("{}; which of its partitions they are is unknown, as the module ids of {} cannot be read: their VM "
-                                    "would get CUDA error 802", model, unknown),
-                        modules_source,
-                        "only the nvidia driver can tell them: give it these GPUs; gpuplan notes the ids when it takes them from it");
+                                    "would get CUDA error 802", model, fmt::join(unknown, ", ")),
+                        modules_source, way_to_module_ids(unknown.front()));
 }
 
 }  // namespace

@@ -241,7 +241,9 @@ TEST_CASE("iommu-check: NVSwitches") {
     is_result(host.check("nvswitch"), CheckStatus::fail,
               "1 NVSwitch stays with the host, Fabric Manager in shared mode; which of its partitions they are is unknown, as the "
               "module ids of 0000:0a:00.0 cannot be read: their VM would get CUDA error 802",
-              "only the nvidia driver can tell them: give it these GPUs; gpuplan notes the ids when it takes them from it");
+              "only the nvidia driver can tell them, and gpuplan notes them when it takes a GPU from it: while no VM uses it, give "
+              "each of them back, such as with `echo nvidia | sudo tee /sys/bus/pci/devices/0000:0a:00.0/driver_override` and "
+              "then `echo 0000:0a:00.0 | sudo tee /sys/bus/pci/devices/0000:0a:00.0/driver/unbind /sys/bus/pci/drivers_probe`");
     host.host.contents["/var/lib/gpuplan-gpu-modules/0000:0a:00.0"] = "3\n";
     CHECK(host.check("nvswitch").status == CheckStatus::pass);
     host.host.contents.erase("/var/lib/gpuplan-gpu-modules/0000:0a:00.0");
