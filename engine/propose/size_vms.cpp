@@ -25,6 +25,16 @@ std::int64_t memory_for_workers(const NumaNode& node, const std::string& hugepag
   return node.memory_mib - node.hugepages_1g * gib - node.hugepages_2m * 2;
 }
 
+// Not the sum of the nodes: where memory was plugged in after the start, the kernel may count most of it on none.
+std::int64_t memory_for_workers(const Inventory& inventory, const std::string& hugepages) {
+  std::int64_t on_nodes = 0, for_workers = 0;
+  for (const NumaNode& node : inventory.nodes) {
+    on_nodes += node.memory_mib;
+    for_workers += memory_for_workers(node, hugepages);
+  }
+  return hugepages == "none" ? inventory.memory_mib - on_nodes + for_workers : for_workers;
+}
+
 // Memory in huge pages is of use to nobody else, so where it is most of all, it is meant for the VMs.
 std::string hugepages_worth_using(const Inventory& inventory) {
   std::int64_t in_2m = 0, in_1g = 0;
@@ -52,19 +62,17 @@ std::map<int, Share> shares_of(const Inventory& inventory, const SpecProposal& p
   const std::int64_t apart =
       in_pages ? 0 : proposal.reserve_mib + proposal.control_plane_mib + control_overhead_mib;
   const std::int64_t apart_cpus = host_cpus * nodes + proposal.control_plane_cpus;
+  // A VM needs page tables and room for QEMU beside its memory: about three parts of a hundred.
+  const std::int64_t percent = in_pages ? 100 : 97;
+  host.memory_mib = (memory_for_workers(inventory, proposal.hugepages) - apart) * percent / 100;
   for (const NumaNode& node : inventory.nodes) {
     Share share;
-    // A VM needs page tables and room for QEMU beside its memory: about three parts of a hundred.
-    share.memory_mib = (memory_for_workers(node, proposal.hugepages) - apart / nodes) * (in_pages ? 100 : 97) / 100;
+    share.memory_mib = (memory_for_workers(node, proposal.hugepages) - apart / nodes) * percent / 100;
     share.cpus = static_cast<std::int64_t>(count_processors(node.cpus)) - (apart_cpus + nodes - 1) / nodes;
-    host.memory_mib += share.memory_mib;
     host.cpus += share.cpus;
     shares[node.number] = share;
   }
-  if (inventory.nodes.empty()) {
-    host.memory_mib = (inventory.memory_mib - apart) * 97 / 100;
-    host.cpus = static_cast<std::int64_t>(inventory.processors) - apart_cpus;
-  }
+  if (inventory.nodes.empty()) host.cpus = static_cast<std::int64_t>(inventory.processors) - apart_cpus;
   for (const ProposedWorker& worker : proposal.workers) {
     for (const std::size_t index : worker.gpus) {
       const auto node = shares.find(proposal.gpus[index]->function.numa_node);

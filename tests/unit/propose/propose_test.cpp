@@ -181,6 +181,16 @@ TEST_CASE("propose: a worker within a node does not get more than the node has")
   CHECK(proposal.workers[1].cpus < 32);
 }
 
+// So it was on a cloud VM with two H200s, whose memory is plugged in after its start: 4.6 of 252 GiB were on its node.
+TEST_CASE("propose: memory that the kernel counts on no node is there all the same") {
+  Inventory inventory = server(2, 1);
+  inventory.nodes[0].memory_mib = 5 * gib;
+  for (InventoryFunction& gpu : inventory.functions) gpu.function.numa_node = -1;
+  SpecProposal proposal = assigned(inventory, 2);
+  size_vms(inventory, proposal);
+  for (const ProposedWorker& worker : proposal.workers) CHECK(worker.memory_mib == 232 * gib);
+}
+
 TEST_CASE("propose: memory that lies in huge pages is used as that") {
   Inventory inventory = server(4);
   for (NumaNode& node : inventory.nodes) node.hugepages_1g = node.free_hugepages_1g = 200;
