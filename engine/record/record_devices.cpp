@@ -44,6 +44,7 @@ void ask_driver(HostReader& host, const InventoryFunction& item, sim::Device& de
   device.model = item.driver_model;
   device.persistence = state->persistence;
   device.mig = state->mig;
+  device.fabric = state->fabric;
 }
 
 // The driver that would take the function if nothing were overridden: the one it has, that of a sibling, or for

@@ -118,6 +118,32 @@ CheckResult compare_with_partitions(const HostSubject& subject, const std::strin
                         modules_source, way_to_module_ids(unknown.front()));
 }
 
+bool only_single(const Spec& spec) {
+  return std::all_of(spec.workers.begin(), spec.workers.end(),
+                     [](const WorkerSpec& worker) { return worker.gpu_indexes.size() <= 1; });
+}
+
+// Of switches that PCI does not show only their GPUs know: those of Blackwell boards, or of the server whose VM this is.
+// One GPU is asked: those of a server with NVSwitches are all on them.
+CheckResult check_hidden_switches(const HostSubject& subject) {
+  for (const GpuSpec& gpu : subject.spec.gpus) {
+    const auto function = read_pci_function(subject.host.files(), gpu.address);
+    if (!function || !has_driver_tool(*function)) continue;
+    const std::string fabric = describe_gpu(subject.host, gpu.address).fabric;
+    if (fabric.empty()) break;
+    const bool single = only_single(subject.spec);
+    return subject.result(
+        nvswitch_check, CheckStatus::warn,
+        fmt::format("PCI shows no NVSwitch, but {} is on some (fabric state: {}), and Fabric Manager is not in shared mode here; {}",
+                    gpu.address.to_string(), fabric,
+                    single ? "VMs with one GPU work, without NVLink" : "VMs with several GPUs may get CUDA error 802"),
+        description_source(gpu.address),
+        fmt::format("if the switches are this host's, {} and run `systemctl restart {}`{}", how_to_share_fabric(), fabric_service,
+                    single ? "" : ", or give each worker one GPU"));
+  }
+  return subject.pass(nvswitch_check, "no NVSwitches", "/sys/bus/pci/devices");
+}
+
 }  // namespace
 
 CheckResult check_nvswitch(const HostSubject& subject) {
@@ -126,7 +152,7 @@ CheckResult check_nvswitch(const HostSubject& subject) {
     if (function.is_nvswitch()) ++count;
   }
   const bool shared = shares_fabric(subject.host.files());
-  if (count == 0 && !shared) return subject.pass(nvswitch_check, "no NVSwitches", "/sys/bus/pci/devices");
+  if (count == 0 && !shared) return check_hidden_switches(subject);
   std::string switches = fmt::format("{} NVSwitches stay with the host", count);
   if (count == 1) switches = "1 NVSwitch stays with the host";
   if (count == 0) switches = "the NVSwitches, which PCI does not show here, stay with the host";
@@ -137,11 +163,9 @@ CheckResult check_nvswitch(const HostSubject& subject) {
                           "host.stop_services");
   }
   if (shared) return compare_with_partitions(subject, switches);
-  const bool only_single = std::all_of(subject.spec.workers.begin(), subject.spec.workers.end(),
-                                       [](const WorkerSpec& worker) { return worker.gpu_indexes.size() <= 1; });
   const std::string found = switches + ", Fabric Manager is not in shared mode";
   const std::string remedy = fmt::format("{} and run `systemctl restart {}`", how_to_share_fabric(), fabric_service);
-  if (only_single) {
+  if (only_single(subject.spec)) {
     return subject.result(nvswitch_check, CheckStatus::warn, found + "; VMs with one GPU work, without NVLink", fabric_config_path,
                           remedy);
   }

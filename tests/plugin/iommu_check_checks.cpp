@@ -216,6 +216,26 @@ TEST_CASE("iommu-check: a package counts as present if the package manager knows
   CHECK(host.check("packages").status == CheckStatus::fail);
 }
 
+TEST_CASE("iommu-check: NVSwitches that only GPUs know of") {
+  CheckedHost host;
+  const std::string on_fabric = "GPU 00000000:0A:00.0\n    Fabric\n        State : Completed\n";
+  const std::string asked = "nvidia-smi -i 0000:0a:00.0 -q";
+  host.host.commands[asked] = {0, on_fabric, ""};
+  const std::string found = "PCI shows no NVSwitch, but 0000:0a:00.0 is on some (fabric state: Completed), and Fabric Manager is not "
+                            "in shared mode here; ";
+  const std::string remedy = "if the switches are this host's, set FABRIC_MODE=1 (shared NVSwitch) in "
+                             "/usr/share/nvidia/nvswitch/fabricmanager.cfg and run `systemctl restart nvidia-fabricmanager`";
+  is_result(host.check("nvswitch"), CheckStatus::warn, found + "VMs with one GPU work, without NVLink", remedy);
+  host.bus.add({"0000:0b:00.0"});
+  declare_gpu(host.spec, "0000:0b:00.0");
+  host.spec.workers[0].gpu_indexes = {0, 1};
+  is_result(host.check("nvswitch"), CheckStatus::warn, found + "VMs with several GPUs may get CUDA error 802",
+            remedy + ", or give each worker one GPU");
+  SECTION("on none") { host.host.commands[asked].output.replace(on_fabric.find("Completed"), 9, "N/A"); }
+  SECTION("away from the driver that could tell") { host.spec.gpus[0].address = *parse_bdf("0000:77:00.0"); }
+  CHECK(host.check("nvswitch").found == "no NVSwitches");
+}
+
 TEST_CASE("iommu-check: NVSwitches") {
   CheckedHost host;
   CHECK(host.check("nvswitch").found == "no NVSwitches");

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <sstream>
 
+#include "host/pci/nvidia/smi.h"
 #include "host/sim/model_yaml.h"
 #include "yaml/decode.h"
 
@@ -148,6 +149,7 @@ Device decode_device(const YamlNode& node, const std::string& path, Diagnostics&
   decode_bars(mapping, device, diagnostics);
   mapping.boolean("persistence", device.persistence);
   mapping.boolean("mig", device.mig);
+  mapping.choice("fabric", device.fabric, {fabric_states.begin(), fabric_states.end()});
   mapping.boolean("unbind_lock", device.unbind_lock);
   device.may_sleep = device.driver == "vfio-pci";
   mapping.boolean("may_sleep", device.may_sleep);

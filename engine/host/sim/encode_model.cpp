@@ -52,6 +52,7 @@ Json encode_device(const Device& device) {
   put(out, "module_id", device.module_id, 0);
   put(out, "persistence", device.persistence);
   put(out, "mig", device.mig);
+  put(out, "fabric", device.fabric);
   put(out, "unbind_lock", device.unbind_lock);
   put(out, "may_sleep", device.may_sleep, device.driver == "vfio-pci");
   put(out, "hangs", device.hangs);

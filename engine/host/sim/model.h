@@ -47,6 +47,7 @@ struct Device {
   int module_id = 0;              // Fabric Manager's physical id; 0: none
   bool persistence = false;       // nvidia's persistence mode
   bool mig = false;               // cut into instances; the GPU remembers it
+  std::string fabric;             // its registration with NVSwitches: "Not Started", "In Progress", "Completed"; empty: none
   bool unbind_lock = false;       // of the nvidia driver
   bool may_sleep = false;         // its power/control is "auto"
   bool hangs = false;             // whatever its driver is asked to do never ends

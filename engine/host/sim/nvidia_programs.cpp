@@ -47,9 +47,11 @@ std::string details(const Device& device) {
   return fmt::format(
       "\nGPU {0}\n    Product Name                          : {1}\n    Persistence Mode                      : {2}\n"
       "    MIG Mode\n        Current                           : {3}\n        Pending                           : {3}\n"
-      "    Minor Number                          : {4}\n    Module ID                             : {5}\n",
+      "    Minor Number                          : {4}\n    Module ID                             : {5}\n"
+      "    Fabric\n        State                             : {6}\n",
       bus_id(device), device.model, device.persistence ? "Enabled" : "Disabled", device.mig ? "Enabled" : "Disabled",
-      device.minor, device.module_id == 0 ? "N/A" : std::to_string(device.module_id));
+      device.minor, device.module_id == 0 ? "N/A" : std::to_string(device.module_id),
+      device.fabric.empty() ? "N/A" : device.fabric);
 }
 
 std::string query(const std::vector<std::pair<std::size_t, Device*>>& gpus, const std::string& fields, bool header) {

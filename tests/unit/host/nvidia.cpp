@@ -88,10 +88,12 @@ TEST_CASE("nvidia: nvidia-smi describes each GPU under its address") {
       "Timestamp : today\nDriver Version : 570\n\nGPU 00000000:0A:00.0\n    Persistence Mode : Disabled\n    Addressing\n"
       "        Current : HMM\n    MIG Mode\n        Current  : Disabled\n        Pending : Enabled\n    Module ID : 5\n"
       "GPU 00000000:18:00.0\n    GPU Module Id : 7\r\n    MIG Mode\n        Current : N/A\nGPU 00000000:2A:00.0\n"
-      "    Module ID : N/A\n",
+      "    Module ID : N/A\n    Platform Info\n        GPU Fabric GUID : N/A\n    Fabric\n        State : Completed\n"
+      "        Status : Success\n        Health\n            Summary : N/A\n    Processes : None\n"
+      "GPU 00000000:3A:00.0\n    Fabric\n        State : N/A\n",
       ""};
   const auto gpus = describe_gpus(host);
-  REQUIRE(gpus.size() == 3);
+  REQUIRE(gpus.size() == 4);
   CHECK(gpus[0].address == first);
   CHECK(gpus[0].module == 5);
   CHECK(gpus[0].persistence == "Disabled");
@@ -101,6 +103,9 @@ TEST_CASE("nvidia: nvidia-smi describes each GPU under its address") {
   CHECK(gpus[1].mig == "N/A");
   CHECK(gpus[2].address == parse_bdf("0000:2a:00.0"));
   CHECK_FALSE(gpus[2].module);
+  CHECK(gpus[2].fabric == "Completed");
+  CHECK(gpus[1].fabric.empty());
+  CHECK(gpus[3].fabric.empty());
 }
 
 TEST_CASE("nvidia: without the minor whoever holds any GPU counts") {

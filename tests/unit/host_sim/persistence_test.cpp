@@ -67,6 +67,13 @@ TEST_CASE("a server with values at their bounds reads back, and one beyond them 
   SECTION("a BAR as large as addresses go") {
     CHECK(reads_back(with_bar("4194304G 64bit")).devices[0].bars[0].size == 1ULL << 52U);
   }
+  SECTION("a GPU on NVSwitches, in the driver's words") {
+    const auto on_fabric = [&](const std::string& state) {
+      return about + "pci: [{address: '0000:0a:00.0', id: '10de:2330', fabric: " + state + "}]\n";
+    };
+    CHECK(reads_back(on_fabric("In Progress")).devices[0].fabric == "In Progress");
+    CHECK(problems_of(on_fabric("N/A")).find("pci[0].fabric must be") != std::string::npos);
+  }
   SECTION("BARs whose sizes have more bits than a number") {
     for (const char* bar : {"4194305G 64bit", "17179869184G 64bit", "17179869185G 64bit", "4503599627370497"}) {
       CHECK(problems_of(with_bar(bar)).find("not a BAR: \"0: " + std::string(bar)) != std::string::npos);

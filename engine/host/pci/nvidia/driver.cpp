@@ -89,6 +89,7 @@ std::optional<DriverState> read_driver_state(HostReader& host, const PciFunction
   const GpuDescription description = describe_gpu(host, function.address);
   state.persistence = description.persistence == "Enabled";
   state.mig = description.mig == "Enabled";
+  state.fabric = description.fabric;
   return state;
 }
 

@@ -38,6 +38,7 @@ struct DriverState {
   bool is_locked = false;    // by unbind_lock
   bool persistence = false;
   bool mig = false;
+  std::string fabric;        // see GpuDescription
 };
 // Nothing for drivers that tell none of it. Throws HostError::timed_out.
 std::optional<DriverState> read_driver_state(HostReader& host, const PciFunction& function);

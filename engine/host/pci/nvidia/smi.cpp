@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "host/pci/nvidia/fabric.h"
@@ -18,22 +19,24 @@ std::string without_blanks(const std::string& text) {
 std::vector<GpuDescription> parse_descriptions(const std::string& text) {
   constexpr std::size_t heading_length = 20;  // "GPU 00000000:0A:00.0": the domain has 8 digits there
   std::vector<GpuDescription> gpus;
-  bool is_mig = false;
+  std::string section;  // the last heading
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     if (line.rfind("GPU ", 0) == 0 && line.size() >= heading_length) {
       gpus.emplace_back();
       gpus.back().address = parse_bdf(line.substr(8));
-      is_mig = false;
+      section.clear();
       continue;
     }
     const std::size_t colon = line.find(':');
-    if (colon == std::string::npos) is_mig = line.find("MIG Mode") != std::string::npos;
+    if (colon == std::string::npos) section = without_blanks(line);
     if (colon == std::string::npos || gpus.empty()) continue;
     const std::string key = without_blanks(line.substr(0, colon));
     const std::string value = without_blanks(line.substr(colon + 1));
     GpuDescription& gpu = gpus.back();
-    if (is_mig && gpu.mig.empty() && key == "Current") gpu.mig = value;
+    if (section == "MIG Mode" && gpu.mig.empty() && key == "Current") gpu.mig = value;
+    const bool is_state = section == "Fabric" && key == "State";
+    if (is_state && std::find(fabric_states.begin(), fabric_states.end(), value) != fabric_states.end()) gpu.fabric = value;
     if (gpu.persistence.empty() && key == "Persistence Mode") gpu.persistence = value;
     // "Module ID", "Module Id", "GPU Module ID": releases of the driver spell it differently.
     if (!gpu.module && key.find("Module I") != std::string::npos) gpu.module = parse_gpu_module(value);

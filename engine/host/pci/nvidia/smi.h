@@ -2,6 +2,7 @@
 // Source: nvidia-smi(1).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,7 +28,11 @@ struct GpuDescription {
   std::optional<std::int64_t> module;  // Fabric Manager's physical id; nothing if it does not say
   std::string persistence;             // "Enabled", "Disabled"; empty if it does not say
   std::string mig;                     // "Enabled", "Disabled", "N/A": the mode that the GPU is in; empty likewise
+  std::string fabric;                  // one of fabric_states; empty without NVSwitches, and before Hopper
 };
+
+// How far the registration of a GPU with its NVSwitches is. Source: NVML, NVML_GPU_FABRIC_STATE_*.
+inline constexpr std::array<const char*, 3> fabric_states{"Not Started", "In Progress", "Completed"};
 
 // Every GPU that the driver has; empty if it does not answer. Throws HostError::timed_out.
 std::vector<GpuDescription> describe_gpus(HostReader& host);
