@@ -15,6 +15,9 @@ namespace gpuplan::iommu_check {
 namespace {
 
 constexpr const char* nvswitch_check = "nvswitch";
+constexpr const char* single_works = "VMs with one GPU work, without NVLink";
+
+std::string way_to_share() { return fmt::format("{} and run `systemctl restart {}`", how_to_share_fabric(), fabric_service); }
 
 // Also of GPUs that gpuplan has taken from their driver.
 std::map<Bdf, std::int64_t> read_modules(const HostSubject& subject) {
@@ -136,10 +139,9 @@ CheckResult check_hidden_switches(const HostSubject& subject) {
         nvswitch_check, CheckStatus::warn,
         fmt::format("PCI shows no NVSwitch, but {} is on some (fabric state: {}), and Fabric Manager is not in shared mode here; {}",
                     gpu.address.to_string(), fabric,
-                    single ? "VMs with one GPU work, without NVLink" : "VMs with several GPUs may get CUDA error 802"),
+                    single ? single_works : "VMs with several GPUs may get CUDA error 802"),
         description_source(gpu.address),
-        fmt::format("if the switches are this host's, {} and run `systemctl restart {}`{}", how_to_share_fabric(), fabric_service,
-                    single ? "" : ", or give each worker one GPU"));
+        fmt::format("if the switches are this host's, {}{}", way_to_share(), single ? "" : ", or give each worker one GPU"));
   }
   return subject.pass(nvswitch_check, "no NVSwitches", "/sys/bus/pci/devices");
 }
@@ -164,13 +166,12 @@ CheckResult check_nvswitch(const HostSubject& subject) {
   }
   if (shared) return compare_with_partitions(subject, switches);
   const std::string found = switches + ", Fabric Manager is not in shared mode";
-  const std::string remedy = fmt::format("{} and run `systemctl restart {}`", how_to_share_fabric(), fabric_service);
   if (only_single(subject.spec)) {
-    return subject.result(nvswitch_check, CheckStatus::warn, found + "; VMs with one GPU work, without NVLink", fabric_config_path,
-                          remedy);
+    return subject.result(nvswitch_check, CheckStatus::warn, fmt::format("{}; {}", found, single_works), fabric_config_path,
+                          way_to_share());
   }
   return subject.result(nvswitch_check, CheckStatus::fail, found + "; VMs with several GPUs would get CUDA error 802", fabric_config_path,
-                        remedy + ", or give each worker one GPU");
+                        way_to_share() + ", or give each worker one GPU");
 }
 
 }  // namespace gpuplan::iommu_check
